@@ -1,0 +1,105 @@
+"""What a step is. Everything else about it (palette entry, form, validation, progress, cancel, reuse) is derived from this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+from studio.lib.params import Params
+
+Kind = Literal["dataset", "adapter", "report", "gguf"]
+Queue = Literal["cpu", "gpu", "io"]
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output: the kind of artifact it carries, and what it means in a few words."""
+
+    kind: Kind
+    help: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class InputArtifact:
+    """A published, immutable artifact: ``path`` is its folder (read only), ``meta`` what its step said of it."""
+
+    sha: str
+    kind: Kind
+    path: Path
+    meta: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Output:
+    """A folder in the scratch area that is ready to be published, and what to remember of it."""
+
+    path: Path
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Output port → folder, and the numbers the run page shows (``rows_in``, ``rows_kept``, ``dropped``, ``cost_usd``…)."""
+
+    outputs: Mapping[str, Output]
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Context(Protocol):
+    """What a running step may ask of the Studio. Implemented by ``pipelines.context.StepContext``."""
+
+    @property
+    def scratch(self) -> Path:
+        """A private folder that survives retries of this step, for checkpoints and half-made outputs."""
+
+    @property
+    def workspace_id(self) -> Any: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    def progress(self, done: int, total: int | None = None, *, unit: str = "rows", note: str = "") -> None:
+        """Say how far this is. Also the heartbeat: raises ``Cancelled`` or ``LeaseLost``."""
+
+    def log(self, message: str) -> None:
+        """Add a line to the step's log (never a secret)."""
+
+    def metric(self, name: str, value: float, *, at: int) -> None:
+        """Record a point of a live curve."""
+
+    def run_child(self, module: str, config: Mapping[str, Any], on_event: Callable[[dict[str, Any]], None]) -> None:
+        """Run ``python -m module`` in its own process group; see ``pipelines.child``."""
+
+
+class Step:
+    """Base class of all steps. Subclasses set the class variables, declare ``Params`` and implement :meth:`run`."""
+
+    label: ClassVar[str]
+    group: ClassVar[str]
+    """Palette heading: Data, Teacher, Curation, Training, Evaluation, Export."""
+    version: ClassVar[int] = 1
+    """Raise it when the same params and inputs would now give other outputs: results are then not reused."""
+    queue: ClassVar[Queue] = "cpu"
+    max_attempts: ClassVar[int] = 3
+    inputs: ClassVar[Mapping[str, Port]] = {}
+    outputs: ClassVar[Mapping[str, Port]] = {}
+
+    class Params(Params):
+        """A step without parameters."""
+
+    def resolve(self, params: Any, *, workspace_id: Any) -> dict[str, Any]:
+        """Facts from outside the params that decide the output (dataset version hash, model revision, recorded file).
+
+        They are part of the fingerprint and are stored with the step run. Called when the step starts.
+        """
+        return {}
+
+    def run(self, ctx: Context, params: Any, inputs: Mapping[str, InputArtifact]) -> StepResult:
+        """Do the work. Raises ``StepError`` for what the user can mend, ``WaitForPerson`` to hand over to a person."""
+        raise NotImplementedError
+
+    def record(self, step_run: Any, result: StepResult) -> None:
+        """Write the step's own rows (scores, say) in the transaction that marks it succeeded."""

@@ -1,0 +1,54 @@
+"""The five tables of variants. One variant = one file + one line here."""
+
+from __future__ import annotations
+
+from studio.lib.registry import Registry
+
+READERS = Registry(
+    "reader",
+    {
+        "openai_chat": "vault.readers.openai_chat:OpenAIChat",
+        "prompt_completion": "vault.readers.prompt_completion:PromptCompletion",
+        "columns": "vault.readers.columns:Columns",
+    },
+)
+
+STEPS = Registry(
+    "step",
+    {
+        "dataset": "pipelines.steps.dataset:Dataset",
+        "generate": "pipelines.steps.generate:Generate",
+        "dedupe_exact": "pipelines.steps.dedupe_exact:DedupeExact",
+        "filter_length": "pipelines.steps.filter_length:FilterLength",
+        "allowed_labels": "pipelines.steps.allowed_labels:AllowedLabels",
+        "split": "pipelines.steps.split:Split",
+        "train": "pipelines.steps.train:Train",
+        "evaluate": "evaluation.steps.evaluate:Evaluate",
+        "export_gguf": "evaluation.steps.export_gguf:ExportGguf",
+    },
+)
+
+TEACHERS = Registry(
+    "teacher",
+    {
+        "openai": "pipelines.teachers.openai:OpenAITeacher",
+        "anthropic": "pipelines.teachers.anthropic:AnthropicTeacher",
+        "openai_compatible": "pipelines.teachers.openai_compatible:OpenAICompatibleTeacher",
+        "recorded": "pipelines.teachers.recorded:RecordedTeacher",
+    },
+)
+
+METRICS = Registry(
+    "metric",
+    {
+        "agreement": "evaluation.metrics.agreement:Agreement",
+        "accuracy": "evaluation.metrics.accuracy:Accuracy",
+    },
+)
+
+EXPORTERS = Registry(
+    "exporter",
+    {
+        "gguf": "pipelines.exporters.gguf:GgufExporter",
+    },
+)
