@@ -1,0 +1,78 @@
+"""What a metric is: a score for each held-out row, and one figure with its interval for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
+
+from evaluation.statistics import Estimate, bootstrap, wilson
+from studio.lib.params import Params
+from vault.rows import normalise
+
+Task = Literal["labels", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One candidate's answer to one held-out row beside what it may be compared with.
+
+    ``answer`` is None when the candidate failed on the row. ``teacher`` is None when the row has no teacher's answer, and
+    for the teacher itself (which is not compared with itself). ``reference`` is None when no gold answer is known.
+    """
+
+    answer: str | None
+    teacher: str | None
+    reference: str | None
+
+
+class Metric:
+    """Base of all metrics. Subclasses set the class variables and implement :meth:`score`."""
+
+    label: ClassVar[str]
+    tasks: ClassVar[tuple[Task, ...]] = ("labels", "text")
+    """Kinds of task for which the figure says something."""
+    higher_is_better: ClassVar[bool] = True
+    unit: ClassVar[Literal["%", ""]] = "%"
+    """``%``: scores are 0..1 and shown as percent."""
+    binary: ClassVar[bool] = False
+    """Every score is 0 or 1, so the mean is a proportion and gets Wilson's interval."""
+
+    class Params(Params):
+        """A metric without parameters."""
+
+    def __init__(self, params: Any = None) -> None:
+        self.params = params if params is not None else self.Params()
+
+    def score(self, item: Item) -> float | None:
+        """The row's score, or None when there is nothing to compare with. A failed answer scores 0."""
+        raise NotImplementedError
+
+    def aggregate(self, items: Sequence[Item], *, seed: int) -> Estimate | None:
+        """One figure for all rows that have a score, or None when none has."""
+        scores = [s for s in map(self.score, items) if s is not None]
+        if self.binary:
+            return wilson(sum(1 for s in scores if s >= 0.5), len(scores))
+        return bootstrap(scores, statistic="mean", seed=seed)
+
+
+@lru_cache(maxsize=65_536)
+def answer_key(text: str) -> str:
+    """What two answers must share to count as the same: normalised text, or the bare text when only signs are left."""
+    return normalise(text) or text.strip()
+
+
+def same_answer(a: str | None, b: str) -> bool:
+    """Whether ``a`` is ``b`` up to case, spaces and punctuation; a failure (None) is never the same."""
+    return a is not None and answer_key(a) == answer_key(b)
+
+
+def target_of(item: Item) -> str | None:
+    """The reference, or the teacher's answer where there is no reference: what similarity metrics compare with."""
+    return item.reference if item.reference is not None else item.teacher
+
+
+def keyed(answer: str | None) -> str | None:
+    """:func:`answer_key` that lets a failure stay None."""
+    return None if answer is None else answer_key(answer)

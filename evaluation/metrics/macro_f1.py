@@ -1,0 +1,27 @@
+"""Mean F1 over the labels, so that rare labels weigh as much as common ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evaluation.metrics.base import Item, Metric, answer_key, keyed, same_answer, target_of
+from evaluation.statistics import Estimate, macro_f1_estimate
+
+
+class MacroF1(Metric):
+    """Mean of the F1 of every label, each label weighing the same; against the reference, or the teacher where none is known."""
+
+    label = "Macro F1"
+    tasks = ("labels",)
+    binary = True
+
+    def score(self, item: Item) -> float | None:
+        """1.0 for the right label, 0.0 otherwise, None where no right label is known."""
+        target = target_of(item)
+        return None if target is None else float(same_answer(item.answer, target))
+
+    def aggregate(self, items: Sequence[Item], *, seed: int) -> Estimate | None:
+        """Macro F1 with a bootstrap interval over rows."""
+        targets = ((target_of(item), item.answer) for item in items)
+        pairs = [(answer_key(target), keyed(answer)) for target, answer in targets if target is not None]
+        return macro_f1_estimate(pairs, seed=seed)

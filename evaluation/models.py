@@ -1,0 +1,70 @@
+"""Figures kept in the database so that lists and comparisons need not open a report."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.urls import reverse
+
+from pipelines.models import StepRun
+from studio.models import Workspace
+from vault.models import Artifact
+
+
+class Tone(models.TextChoices):
+    """How the verdict is meant: ``good`` (within the margin), ``bad``, ``unclear`` (too few rows), ``plain`` (a figure only)."""
+
+    GOOD = "good", "Within the margin"
+    BAD = "bad", "Outside the margin"
+    UNCLEAR = "unclear", "Too few rows to tell"
+    PLAIN = "plain", "No margin to judge by"
+
+
+class Scorecard(models.Model):
+    """One evaluation: who answered the same held-out rows, and the verdict. The report itself is the artifact."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="scorecards")
+    step_run = models.OneToOneField(StepRun, on_delete=models.CASCADE, related_name="scorecard")
+    report = models.ForeignKey(Artifact, on_delete=models.PROTECT, related_name="scorecards")
+    held_out_sha = models.CharField(max_length=64)
+    student_sha = models.CharField(max_length=64, db_index=True)
+    rows = models.PositiveBigIntegerField()
+    task = models.CharField(max_length=10)
+    tone = models.CharField(max_length=10, choices=Tone.choices, default=Tone.PLAIN)
+    verdict = models.TextField()
+    retained = models.FloatField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"Evaluation in {self.step_run}"
+
+    def get_absolute_url(self) -> str:
+        """The report's page."""
+        return reverse("evaluation", args=[self.workspace.slug, self.pk])
+
+
+class Score(models.Model):
+    """One figure of one candidate with its 95 % interval. Proportions are 0..1."""
+
+    scorecard = models.ForeignKey(Scorecard, on_delete=models.CASCADE, related_name="scores")
+    candidate = models.CharField(max_length=60)
+    kind = models.CharField(max_length=10)
+    metric = models.CharField(max_length=40)
+    value = models.FloatField()
+    low = models.FloatField(null=True, blank=True)
+    high = models.FloatField(null=True, blank=True)
+    n = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["scorecard", "candidate", "metric"], name="one_score_a_candidate_a_metric")
+        ]
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.candidate} {self.metric} = {self.value:.4g}"
