@@ -1,0 +1,1 @@
+"""The project: settings, accounts, workspaces, jobs, and everything the apps stand on."""

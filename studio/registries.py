@@ -43,6 +43,10 @@ METRICS = Registry(
     {
         "agreement": "evaluation.metrics.agreement:Agreement",
         "accuracy": "evaluation.metrics.accuracy:Accuracy",
+        "macro_f1": "evaluation.metrics.macro_f1:MacroF1",
+        "kappa": "evaluation.metrics.kappa:Kappa",
+        "token_f1": "evaluation.metrics.token_f1:TokenF1",
+        "chrf": "evaluation.metrics.chrf:Chrf",
     },
 )
 

@@ -70,8 +70,17 @@ class Context(Protocol):
     def metric(self, name: str, value: float, *, at: int) -> None:
         """Record a point of a live curve."""
 
-    def run_child(self, module: str, config: Mapping[str, Any], on_event: Callable[[dict[str, Any]], None]) -> None:
-        """Run ``python -m module`` in its own process group; see ``pipelines.child``."""
+    @property
+    def step_run_id(self) -> Any: ...
+
+    def beat(self) -> None:
+        """The heartbeat alone, for long work without a count."""
+
+    def run_child(
+        self, module: str, config: Mapping[str, Any], on_event: Callable[[dict[str, Any]], None] | None = None
+    ) -> dict[str, Any]:
+        """Run ``python -m module`` in its own process group and return its ``result`` event; progress, metric and log
+        events are handled already. See ``pipelines.child``."""
 
 
 class Step:
@@ -86,6 +95,9 @@ class Step:
     max_attempts: ClassVar[int] = 3
     inputs: ClassVar[Mapping[str, Port]] = {}
     outputs: ClassVar[Mapping[str, Port]] = {}
+
+    unfingerprinted: ClassVar[frozenset[str]] = frozenset()
+    """Params that change how the work is done but not what comes out (threads, concurrency, time-outs, cost caps)."""
 
     class Params(Params):
         """A step without parameters."""

@@ -1,0 +1,186 @@
+"""One attempt of one step: claim, reuse or run, publish, record, ring. The only place that catches ``Exception``."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.db import transaction
+from pydantic import ValidationError
+
+from pipelines import runs
+from pipelines.context import StepContext, exclusive, scratch_name
+from pipelines.models import StepOutput, StepRun
+from pipelines.steps.base import InputArtifact, Step, StepResult
+from studio.jobs import State
+from studio.lib.canonical import fingerprint
+from studio.lib.errors import Cancelled, LeaseLost, StepError, StudioError, WaitForPerson
+from studio.registries import STEPS
+from vault import store
+
+log = structlog.get_logger(__name__)
+
+RETRY_DELAYS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
+
+
+def execute(step_run_id: Any) -> StepRun | None:
+    """Do one attempt of a step run. Returns the row afterwards, or None when it was not ours to take.
+
+    Safe to call twice, late, or for a row that is done: only a claim that succeeds does anything.
+    """
+    job = StepRun.claim(step_run_id)
+    if job is None:
+        return None
+    with structlog.contextvars.bound_contextvars(run=str(job.run.number), node=job.node, attempt=job.attempt):
+        try:
+            _attempt(job)
+        except LeaseLost:
+            log.warning("lease lost; another worker has this step")
+    return StepRun.objects.get(pk=job.pk)
+
+
+def _attempt(job: StepRun) -> None:
+    runs.advance(job.run_id)
+    context: StepContext | None = None
+    try:
+        context = StepContext(job)
+        with exclusive(context.scratch):
+            _run_or_reuse(job, context)
+    except Cancelled:
+        job.finish(State.CANCELLED)
+    except WaitForPerson as question:
+        job.wait(question=str(question), action=question.action)
+    except StepError as error:
+        _fail(job, error, retryable=error.retryable)
+    except StudioError as error:
+        _fail(job, error, retryable=False)
+    except LeaseLost:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            _fail_by_fault(job, error)
+        else:
+            _fail(job, store.DiskFull(), retryable=False)
+    except Exception as error:
+        _fail_by_fault(job, error)
+    finally:
+        runs.advance(job.run_id)
+    if job.state == State.SUCCEEDED:
+        store.remove_scratch(scratch_name(job.pk))
+
+
+def _run_or_reuse(job: StepRun, context: StepContext) -> None:
+    step: Step = STEPS[job.step]()
+    if step.version != job.version:
+        context.log(f"This worker has version {step.version} of {job.step}; the run was started with {job.version}.")
+    inputs = _inputs(job)
+    try:
+        params = step.Params.model_validate({**job.params, **job.answers})
+    except ValidationError as error:
+        raise StepError(
+            f"The parameters of '{job.node}' don't fit this worker's version of the step: {error.errors()[0]['msg']}.",
+            action="Update the workers to the version of the web server, or start the run again.",
+        ) from None
+    facts = step.resolve(params, workspace_id=job.run.workspace_id)
+    print_ = step_fingerprint(step, params=params.model_dump(mode="json"), facts=facts, inputs=inputs)
+    job.write(facts=facts, fingerprint=print_)
+    earlier = _reusable(job)
+    if earlier is not None:
+        _record_reuse(job, earlier)
+        return
+    context.log(f"Attempt {job.attempt} of {step.label} on {job.owner}.")
+    result = step.run(context, params, inputs)
+    context.flush()
+    _record(job, step, result, context)
+
+
+def step_fingerprint(
+    step: Step, *, params: Mapping[str, Any], facts: Mapping[str, Any], inputs: Mapping[str, InputArtifact]
+) -> str:
+    """What decides a step's output: step, version, the params that count, outside facts, and the hashes of its inputs."""
+    return fingerprint(
+        {
+            "step": type(step).__qualname__,
+            "version": step.version,
+            "params": {k: v for k, v in params.items() if k not in step.unfingerprinted},
+            "facts": dict(facts),
+            "inputs": {port: artifact.sha for port, artifact in sorted(inputs.items())},
+        }
+    )
+
+
+def _inputs(job: StepRun) -> dict[str, InputArtifact]:
+    inputs: dict[str, InputArtifact] = {}
+    for port, source in job.wiring.items():
+        output = StepOutput.objects.select_related("artifact").get(
+            step_run__run_id=job.run_id, step_run__node=source["node"], port=source["port"]
+        )
+        artifact = output.artifact
+        inputs[port] = InputArtifact(
+            sha=artifact.sha256,
+            kind=artifact.kind,  # type: ignore[arg-type]
+            path=store.path(artifact),
+            meta=artifact.meta,
+        )
+    return inputs
+
+
+def _reusable(job: StepRun) -> StepRun | None:
+    """An earlier success with this fingerprint in this workspace whose artifacts are all still on disk."""
+    earlier = StepRun.objects.filter(
+        run__workspace_id=job.run.workspace_id, fingerprint=job.fingerprint, state=State.SUCCEEDED
+    ).exclude(pk=job.pk)
+    for candidate in earlier.order_by("-finished_at")[:5]:
+        outputs = [o.artifact for o in candidate.outputs.select_related("artifact")]
+        if outputs and all((store.folder_of(a.sha256) / store.MANIFEST).exists() for a in outputs):
+            return candidate
+    return None
+
+
+@transaction.atomic
+def _record_reuse(job: StepRun, earlier: StepRun) -> None:
+    for output in earlier.outputs.all():
+        StepOutput.objects.create(step_run=job, port=output.port, artifact_id=output.artifact_id)
+    job.write(reused_from=earlier.reused_from or earlier, summary=earlier.summary)
+    job.finish(State.SUCCEEDED)
+
+
+def _record(job: StepRun, step: Step, result: StepResult, context: StepContext) -> None:
+    """Place the outputs, then say so in one short transaction."""
+    missing = {name for name, port in step.outputs.items() if not port.optional} - set(result.outputs)
+    if missing:
+        raise RuntimeError(f"{job.step} did not give its outputs: {', '.join(sorted(missing))}")
+    placed = {}
+    for port, output in result.outputs.items():
+        placed[port] = store.place(output.path, kind=step.outputs[port].kind, beat=context.beat)
+    with transaction.atomic():
+        for port, output in result.outputs.items():
+            artifact = store.record(
+                placed[port], kind=step.outputs[port].kind, workspace=job.run.workspace, meta=output.meta
+            )
+            StepOutput.objects.create(step_run=job, port=port, artifact=artifact)
+        job.write(summary=dict(result.summary))
+        step.record(job, result)
+        job.finish(State.SUCCEEDED)
+
+
+def _fail(job: StepRun, error: StudioError, *, retryable: bool) -> None:
+    if retryable and job.attempt < job.max_attempts:
+        delay = RETRY_DELAYS[min(job.attempt, len(RETRY_DELAYS)) - 1]
+        job.release(error=str(error), action=error.action, delay=delay)
+        return
+    job.finish(State.FAILED, error=str(error), action=error.action)
+
+
+def _fail_by_fault(job: StepRun, error: BaseException) -> None:
+    log.error("step failed by a fault of the Studio", exc_info=error)
+    job.finish(
+        State.FAILED,
+        error=f"A fault in the Studio stopped this step: {type(error).__name__}.",
+        action="Retry it. If it happens again, send the trace (operators see it on this page) with a report.",
+        trace="".join(traceback.format_exception(error)),
+    )

@@ -1,0 +1,204 @@
+"""Specs as people keep them, and runs as the workers see them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+
+from studio.jobs import FINISHED, Job, State
+from studio.models import Workspace
+from vault.models import Artifact
+
+
+class Pipeline(models.Model):
+    """A named pipeline: its draft, which anyone may edit, and its frozen versions."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="pipelines")
+    slug = models.SlugField(max_length=80)
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True)
+    draft: Any = models.JSONField(default=dict)
+    revision = models.PositiveIntegerField(default=1)
+    """Counts saves of the draft, so that a second tab can't overwrite the first in silence."""
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "slug"], name="one_pipeline_a_slug")]
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """The pipeline's page."""
+        return reverse("pipeline", args=[self.workspace.slug, self.slug])
+
+
+class PipelineVersion(models.Model):
+    """A frozen spec. Starting a run freezes the draft when it differs from the newest version."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    pipeline = models.ForeignKey(Pipeline, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    spec: Any = models.JSONField()
+    digest = models.CharField(max_length=64)
+    message = models.CharField(max_length=300, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["pipeline", "number"], name="one_spec_a_number")]
+        ordering = ["-number"]
+
+    def __str__(self) -> str:
+        return f"{self.pipeline} v{self.number}"
+
+
+class Run(models.Model):
+    """One execution of a pipeline version. Its state is derived from its steps by ``pipelines.runs.advance``."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="runs")
+    version = models.ForeignKey(PipelineVersion, on_delete=models.PROTECT, related_name="runs")
+    number = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING, db_index=True)
+    request_key = models.CharField(max_length=64, blank=True)
+    """Made with the form that started the run: a second submit of the same form finds this run instead of making another."""
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "number"], name="one_run_a_number"),
+            models.UniqueConstraint(
+                fields=["workspace", "request_key"], condition=~models.Q(request_key=""), name="one_run_a_request"
+            ),
+        ]
+        ordering = ["-number"]
+
+    def __str__(self) -> str:
+        return f"Run {self.number} of {self.version.pipeline}"
+
+    def get_absolute_url(self) -> str:
+        """The run's page."""
+        return reverse("run", args=[self.workspace.slug, self.number])
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it will not change by itself any more."""
+        return self.state in FINISHED
+
+
+class StepRun(Job):
+    """One node of a run."""
+
+    task = "pipelines.tasks.execute_step"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    node = models.CharField(max_length=60)
+    position = models.PositiveIntegerField()
+    """Place in the topological order, for display."""
+    step = models.CharField(max_length=60)
+    version = models.PositiveIntegerField()
+    queue = models.CharField(max_length=10)
+    params: Any = models.JSONField(default=dict)
+    wiring: Any = models.JSONField(default=dict)
+    """Input port → ``{"node", "port"}`` it is fed from."""
+    facts: Any = models.JSONField(default=dict)
+    """What ``Step.resolve`` found: outside facts that decide the output."""
+    fingerprint = models.CharField(max_length=64, blank=True, db_index=True)
+    reused_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reused_by")
+    summary: Any = models.JSONField(default=dict)
+    answers: Any = models.JSONField(default=dict)
+    """What a person decided while it waited (``{"cost_cap_usd": 20.0}``): laid over the params, kept with the run."""
+
+    class Meta(Job.Meta):
+        abstract = False
+        constraints = [
+            *Job.Meta.constraints,
+            models.UniqueConstraint(fields=["run", "node"], name="one_step_a_node"),
+        ]
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return f"{self.node} of run {self.run.number}"
+
+    @property
+    def queue_name(self) -> str:
+        """The queue its step class asks for."""
+        return self.queue
+
+    @classmethod
+    def settle(cls) -> None:
+        """Bring runs up to date with steps that the reaper moved."""
+        from pipelines import runs
+
+        runs.advance_stale()
+
+
+class StepOutput(models.Model):
+    """An artifact a step made, under the port it left by."""
+
+    step_run = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="outputs")
+    port = models.CharField(max_length=60)
+    artifact = models.ForeignKey(Artifact, on_delete=models.PROTECT, related_name="step_outputs")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["step_run", "port"], name="one_output_a_port")]
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.step_run}.{self.port}"
+
+
+class MetricPoint(models.Model):
+    """One point of a live curve. ``at`` is the curve's x value (the optimiser step)."""
+
+    step_run = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="metric_points")
+    name = models.CharField(max_length=60)
+    at = models.PositiveBigIntegerField()
+    value = models.FloatField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["step_run", "name", "at"], name="one_point_an_x")]
+        ordering = ["name", "at"]
+
+    def __str__(self) -> str:
+        return f"{self.name}[{self.at}] = {self.value}"
+
+
+class TeacherCall(models.Model):
+    """A teacher's answer, paid for and kept: the cache and the bill. ``fingerprint`` covers teacher, model, messages, sampling and sample."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="teacher_calls")
+    fingerprint = models.CharField(max_length=64)
+    step_run = models.ForeignKey(StepRun, null=True, blank=True, on_delete=models.SET_NULL, related_name="teacher_calls")
+    teacher = models.CharField(max_length=40)
+    model = models.CharField(max_length=200)
+    """The model's name as the provider returned it."""
+    answer: Any = models.JSONField()
+    finish_reason = models.CharField(max_length=40, blank=True)
+    prompt_tokens = models.PositiveIntegerField(default=0)
+    completion_tokens = models.PositiveIntegerField(default=0)
+    cached_tokens = models.PositiveIntegerField(default=0)
+    cost_usd = models.FloatField(null=True, blank=True)
+    """Of every try of this question together."""
+    latency_ms = models.FloatField(default=0)
+    problem = models.CharField(max_length=300, blank=True)
+    """Why the answer can't be used (empty, cut off, refused); blank for a good one."""
+    tries = models.PositiveIntegerField(default=1)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "fingerprint"], name="one_answer_a_question")]
+
+    def __str__(self) -> str:
+        return f"{self.teacher} {self.model} {self.fingerprint[:12]}"

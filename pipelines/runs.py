@@ -1,0 +1,218 @@
+"""Runs: start, advance, cancel, retry, continue after a person's decision, and run to the end without a broker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from pipelines import spec as specs
+from pipelines.models import Pipeline, PipelineVersion, Run, StepRun
+from studio import audit, jobs
+from studio.jobs import LIVE, State
+from studio.lib.errors import StudioError
+from studio.models import Workspace
+from studio.registries import STEPS
+
+Actor = User | AnonymousUser | None
+
+
+def freeze(pipeline: Pipeline, *, user: Actor, message: str = "") -> PipelineVersion:
+    """The draft as a version: the newest one when nothing changed, else the next number. Raises ``SpecError``."""
+    spec = specs.parse(pipeline.draft)
+    problems = specs.validate(spec)
+    if problems:
+        raise specs.SpecError(problems)
+    with transaction.atomic():
+        Pipeline.objects.select_for_update().get(pk=pipeline.pk)
+        newest = pipeline.versions.order_by("-number").first()
+        if newest is not None and newest.digest == spec.digest():
+            return newest
+        return PipelineVersion.objects.create(
+            pipeline=pipeline,
+            number=newest.number + 1 if newest else 1,
+            spec=spec.as_dict(),
+            digest=spec.digest(),
+            message=message,
+            created_by=user if isinstance(user, User) else None,
+        )
+
+
+def start_run(version: PipelineVersion, *, user: Actor, request_key: str = "") -> Run:
+    """Start a run of a frozen version: params are copied into its steps, and those that are ready are announced.
+
+    With a ``request_key`` that was used before, the run it started is returned and nothing new begins.
+    """
+    workspace = version.pipeline.workspace
+    try:
+        with transaction.atomic():
+            return _create_run(version, workspace=workspace, user=user, request_key=request_key)
+    except IntegrityError:
+        existing = Run.objects.filter(workspace=workspace, request_key=request_key).exclude(request_key="").first()
+        if existing is None:
+            raise
+        return existing
+
+
+def _create_run(version: PipelineVersion, *, workspace: Workspace, user: Actor, request_key: str) -> Run:
+    spec = specs.parse(version.spec)
+    problems = specs.validate(spec)
+    if problems:
+        raise specs.SpecError(problems)
+    Workspace.objects.select_for_update().get(pk=workspace.pk)
+    if request_key:
+        existing = Run.objects.filter(workspace=workspace, request_key=request_key).first()
+        if existing is not None:
+            return existing
+    last = Run.objects.filter(workspace=workspace).order_by("-number").values_list("number", flat=True).first()
+    run = Run.objects.create(
+        workspace=workspace,
+        version=version,
+        number=(last or 0) + 1,
+        request_key=request_key,
+        created_by=user if isinstance(user, User) else None,
+    )
+    for position, node_id in enumerate(spec.order()):
+        node = spec.node(node_id)
+        step = STEPS[node.step]
+        StepRun.objects.create(
+            run=run,
+            node=node.id,
+            position=position,
+            step=node.step,
+            version=step.version,
+            queue=step.queue,
+            max_attempts=step.max_attempts,
+            params=step.Params.model_validate(dict(node.params)).model_dump(mode="json"),
+            wiring=spec.wiring(node.id),
+            ready=False,
+        )
+    actor = user if isinstance(user, User) else "command line"
+    audit.record(workspace, actor=actor, verb="started", subject=f"run {run.number} of {version}")
+    advance(run.pk)
+    return run
+
+
+@transaction.atomic
+def advance(run_id: Any) -> None:
+    """Make steps whose inputs are there ready, announce them, and bring the run's own state up to date."""
+    run = Run.objects.select_for_update().get(pk=run_id)
+    steps = list(run.steps.all())
+    state_of = {s.node: s.state for s in steps}
+    for step in steps:
+        if step.state != State.PENDING or step.ready:
+            continue
+        if all(state_of[source["node"]] == State.SUCCEEDED for source in step.wiring.values()):
+            changed = StepRun.objects.filter(pk=step.pk, state=State.PENDING, ready=False).update(ready=True)
+            if changed:
+                step.ready = True
+                step.ring()
+    state = derive_state(steps)
+    if state != run.state:
+        run.state = state
+        run.finished_at = timezone.now() if run.is_finished else None
+        run.save(update_fields=["state", "finished_at"])
+
+
+def derive_state(steps: list[StepRun]) -> State:
+    """A run's state from its steps: it goes on while anything can, and ends as the worst of what is left."""
+    states = {s.state for s in steps}
+    active = {s.state for s in steps if s.state == State.RUNNING or (s.state == State.PENDING and s.ready)}
+    if states == {State.SUCCEEDED}:
+        return State.SUCCEEDED
+    if active:
+        started = State.RUNNING in states or State.SUCCEEDED in states or any(s.attempt for s in steps)
+        return State.RUNNING if started else State.PENDING
+    if State.WAITING in states:
+        return State.WAITING
+    if State.FAILED in states:
+        return State.FAILED
+    if State.CANCELLED in states:
+        return State.CANCELLED
+    return State.PENDING
+
+
+def advance_stale() -> None:
+    """Advance every run that may have something to take notice of: after the reaper moved steps, or a lost worker."""
+    for run_id in Run.objects.filter(state__in=LIVE).values_list("pk", flat=True):
+        advance(run_id)
+
+
+def cancel_run(run: Run, *, user: Actor) -> None:
+    """Cancel everything of a run that has not ended: idle steps at once, running ones at their next heartbeat."""
+    for step in run.steps.filter(state__in=LIVE):
+        step.request_cancel()
+    audit.record(run.workspace, actor=_actor(user), verb="cancelled", subject=f"run {run.number}")
+    advance(run.pk)
+
+
+def retry_run(run: Run, *, user: Actor) -> int:
+    """Try the failed and cancelled steps of a run again, keeping what succeeded. Returns how many were set back."""
+    count = 0
+    with transaction.atomic():
+        for step in run.steps.filter(state__in=(State.FAILED, State.CANCELLED)):
+            if step.retry():
+                count += 1
+                step.ring()
+        if count:
+            audit.record(run.workspace, actor=_actor(user), verb="retried", subject=f"run {run.number}")
+    advance(run.pk)
+    return count
+
+
+def answer_step(step: StepRun, *, user: Actor, answers: Mapping[str, Any]) -> bool:
+    """A person decided on a waiting step: lay ``answers`` over its params and go on. False when it was not waiting.
+
+    Raises ``StudioError`` when an answer does not fit the step's parameters.
+    """
+    from pydantic import ValidationError
+
+    merged = {**step.answers, **answers}
+    try:
+        STEPS[step.step].Params.model_validate({**step.params, **merged})
+    except ValidationError as error:
+        raise StudioError(f"That answer doesn't fit: {error.errors()[0]['msg']}.", action="Correct it and send it again.") from None
+    with transaction.atomic():
+        if not StepRun.objects.filter(pk=step.pk, state=State.WAITING).update(answers=merged):
+            return False
+        step.refresh_from_db()
+        step.resume()
+        step.ring()
+        audit.record(
+            step.run.workspace,
+            actor=_actor(user),
+            verb="answered",
+            subject=f"{step.node} of run {step.run.number}",
+            details=dict(answers),
+        )
+    advance(step.run_id)
+    return True
+
+
+def _actor(user: Actor) -> User | str:
+    return user if isinstance(user, User) else "command line"
+
+
+def run_to_end(run: Run, *, on_change: Callable[[Run], None] = lambda run: None, pause: float = 0.5) -> Run:
+    """Run a run's steps in this process until it ends or waits for a person, and return it.
+
+    Steps that another worker has taken are left to it. ``on_change`` is called after every step.
+    """
+    from pipelines.executor import execute
+
+    while True:
+        jobs.cut_dead_leases(StepRun)
+        jobs.reap(StepRun)
+        advance(run.pk)
+        run.refresh_from_db()
+        if run.is_finished or run.state == State.WAITING:
+            return run
+        now = timezone.now()
+        ready = run.steps.filter(state=State.PENDING, ready=True).exclude(not_before__gt=now).order_by("position").first()
+        if ready is None or execute(ready.pk) is None:
+            time.sleep(pause)
+        on_change(run)

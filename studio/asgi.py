@@ -1,0 +1,40 @@
+"""The web server's entry point: Django's WSGI application behind an ASGI bridge.
+
+Sync views through plain Django-ASGI are several times slower (one thread and one database connection per request); the
+bridge keeps a pool of threads with warm connections.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+
+from studio import conf
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_wsgi = WSGIMiddleware(get_wsgi_application(), workers=conf.read("STUDIO_THREADS"))
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve HTTP through the WSGI application and answer the server's start and stop messages."""
+    if scope["type"] == "http":
+        await _wsgi(scope, receive, send)  # type: ignore[arg-type]
+    elif scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1000})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

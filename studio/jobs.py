@@ -1,0 +1,313 @@
+"""The only state machine: anything that takes longer than a request is a job.
+
+::
+
+    pending → running      claim()       one conditional UPDATE: attempt + 1, lease set
+    running → running      heartbeat()   extends the lease, reports "cancel requested"
+    running → waiting      wait()        a person must decide; the worker is freed
+    running → succeeded    finish()
+    running → failed       finish()
+    running → pending      release() after a retryable error, or reap() after a lost lease; attempt < max_attempts
+    waiting → pending      resume()      the person said: go on
+    waiting → failed       resolve_failed()
+    pending, waiting → cancelled at once; running → cancelled at the next heartbeat
+
+Every write by a worker filters on ``pk, state=running, attempt=<its own>``. When no row matches, the lease is lost and the
+worker must stop: somebody else owns the job. Liveness is the heartbeat, never age.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from studio.lib.errors import Cancelled, LeaseLost
+
+RING_AGAIN_AFTER = timedelta(seconds=30)
+RING_EXPIRES = 120.0
+"""Seconds after which an unanswered ring is dropped, so that rings for a job that waits long don't pile up."""
+
+
+class State(models.TextChoices):
+    """Where a job stands."""
+
+    PENDING = "pending", "Pending"
+    RUNNING = "running", "Running"
+    WAITING = "waiting", "Waiting for a person"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+FINISHED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+LIVE = (State.PENDING, State.RUNNING, State.WAITING)
+
+
+def worker_name() -> str:
+    """``host:pid`` of this process, kept with a claim so that people can see who does what."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class Job(models.Model):
+    """Abstract job row. ``error`` and ``action`` are written for the user, ``trace`` for the operator."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING, db_index=True)
+    attempt = models.PositiveIntegerField(default=0)
+    max_attempts = models.PositiveIntegerField(default=3)
+    owner = models.CharField(max_length=120, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    ready = models.BooleanField(default=True)
+    """Whether a worker may take it: a step whose inputs are not there yet is pending but not ready."""
+    not_before = models.DateTimeField(null=True, blank=True)
+    rung_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    progress_done = models.BigIntegerField(default=0)
+    progress_total = models.BigIntegerField(null=True, blank=True)
+    progress_unit = models.CharField(max_length=20, blank=True)
+    progress_note = models.CharField(max_length=200, blank=True)
+    progress_since = models.DateTimeField(null=True, blank=True)
+    progress_from = models.BigIntegerField(default=0)
+    error = models.TextField(blank=True)
+    action = models.TextField(blank=True)
+    trace = models.TextField(blank=True)
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(state=State.RUNNING) | Q(lease_until__isnull=False, attempt__gt=0),
+                name="%(app_label)s_%(class)s_running_has_lease",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=FINISHED) | Q(finished_at__isnull=False),
+                name="%(app_label)s_%(class)s_finished_has_time",
+            ),
+        ]
+
+    task: ClassVar[str]
+    """Dotted name of the Celery task that runs this kind of job, called with the job's id."""
+
+    @property
+    def queue_name(self) -> str:
+        """The Celery queue this job is announced on."""
+        return "cpu"
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it will never change again."""
+        return self.state in FINISHED
+
+    @property
+    def fraction(self) -> float | None:
+        """Share done, 0..1, or None when the total is not known."""
+        if self.state == State.SUCCEEDED:
+            return 1.0
+        return min(self.progress_done / self.progress_total, 1.0) if self.progress_total else None
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds since it started (until it ended), or None before it did."""
+        if self.started_at is None:
+            return None
+        return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
+
+    @property
+    def rate(self) -> float | None:
+        """Units a second in this stretch of work, or None when too little is known."""
+        if self.progress_since is None or self.state != State.RUNNING:
+            return None
+        passed = (timezone.now() - self.progress_since).total_seconds()
+        done = self.progress_done - self.progress_from
+        return done / passed if passed >= 1 and done > 0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimated seconds to the end, or None."""
+        rate = self.rate
+        if rate is None or not self.progress_total:
+            return None
+        return max(self.progress_total - self.progress_done, 0) / rate
+
+    # --- a worker's moves --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def claim(cls, pk: Any) -> Self | None:
+        """Take a ready job; None when somebody else has it or it is not to be done now."""
+        now = timezone.now()
+        taken = (
+            cls._default_manager.filter(pk=pk, state=State.PENDING, ready=True)
+            .filter(Q(not_before__isnull=True) | Q(not_before__lte=now))
+            .update(
+                state=State.RUNNING,
+                attempt=F("attempt") + 1,
+                owner=worker_name(),
+                lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
+                started_at=now,
+                finished_at=None,
+                progress_since=None,
+                error="",
+                action="",
+                trace="",
+            )
+        )
+        return cls._default_manager.get(pk=pk) if taken else None
+
+    def _mine(self) -> models.QuerySet[Self]:
+        return type(self)._default_manager.filter(pk=self.pk, state=State.RUNNING, attempt=self.attempt)
+
+    def write(self, **values: Any) -> None:
+        """Write fields of the job under its fence; raises :class:`LeaseLost` when this attempt no longer owns it."""
+        if not self._mine().update(**values):
+            raise LeaseLost(f"{type(self).__name__} {self.pk}: attempt {self.attempt} no longer owns it.")
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def heartbeat(self, **progress: Any) -> None:
+        """Extend the lease and write progress; raises :class:`LeaseLost` or :class:`Cancelled`."""
+        self.write(lease_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS), **progress)
+        if type(self)._default_manager.filter(pk=self.pk, cancel_requested_at__isnull=False).exists():
+            raise Cancelled("Cancelled by request.")
+
+    def finish(self, state: State, *, error: str = "", action: str = "", trace: str = "") -> None:
+        """End this attempt for good: succeeded, failed or cancelled."""
+        self.write(state=state, finished_at=timezone.now(), lease_until=None, error=error, action=action, trace=trace)
+
+    def release(self, *, error: str, action: str = "", trace: str = "", delay: timedelta = timedelta()) -> None:
+        """Give it back to be tried again after ``delay``, keeping what went wrong visible meanwhile."""
+        self.write(
+            state=State.PENDING, lease_until=None, not_before=timezone.now() + delay, error=error, action=action, trace=trace, rung_at=None
+        )
+
+    def wait(self, *, question: str, action: str = "") -> None:
+        """Hand over to a person; the worker is freed."""
+        self.write(state=State.WAITING, lease_until=None, error=question, action=action)
+
+    # --- a person's moves --------------------------------------------------------------------------------------------
+
+    def request_cancel(self) -> None:
+        """Cancel now when nobody works on it, else at the worker's next heartbeat."""
+        now = timezone.now()
+        rows = type(self)._default_manager.filter(pk=self.pk)
+        if not rows.filter(state__in=(State.PENDING, State.WAITING)).update(
+            state=State.CANCELLED, finished_at=now, cancel_requested_at=now
+        ):
+            rows.filter(state=State.RUNNING, cancel_requested_at__isnull=True).update(cancel_requested_at=now)
+        self.refresh_from_db()
+
+    def resume(self) -> bool:
+        """A person said go on: waiting → pending with fresh attempts. False when it was not waiting."""
+        changed = type(self)._default_manager.filter(pk=self.pk, state=State.WAITING).update(
+            state=State.PENDING, error="", action="", rung_at=None, not_before=None, max_attempts=F("attempt") + self.max_attempts
+        )
+        self.refresh_from_db()
+        return bool(changed)
+
+    def retry(self) -> bool:
+        """A person said try again: failed or cancelled → pending with fresh attempts. False when it was neither."""
+        changed = (
+            type(self)
+            ._default_manager.filter(pk=self.pk, state__in=(State.FAILED, State.CANCELLED))
+            .update(
+                state=State.PENDING,
+                cancel_requested_at=None,
+                finished_at=None,
+                rung_at=None,
+                not_before=None,
+                error="",
+                action="",
+                trace="",
+                max_attempts=F("attempt") + 3,
+            )
+        )
+        self.refresh_from_db()
+        return bool(changed)
+
+    @classmethod
+    def settle(cls) -> None:
+        """Called after jobs of this kind were reaped, for whatever stands above them to take notice."""
+
+    # --- the doorbell ------------------------------------------------------------------------------------------------
+
+    def ring(self) -> None:
+        """Announce this job to the workers once the present transaction is committed. A lost ring costs seconds: see reap."""
+        if settings.RING:
+            transaction.on_commit(self._send_ring)
+
+    def _send_ring(self) -> None:
+        from kombu.exceptions import OperationalError
+
+        from studio.celery import app
+
+        try:
+            app.send_task(self.task, args=[str(self.pk)], queue=self.queue_name, retry=False, expires=RING_EXPIRES)
+        except (OperationalError, OSError):
+            # The broker is away; reap() rings again, so nothing is lost.
+            return
+        type(self)._default_manager.filter(pk=self.pk, state=State.PENDING).update(rung_at=timezone.now())
+
+
+def cut_dead_leases(model: type[Job]) -> int:
+    """End the leases of jobs claimed by processes of this machine that are gone, so that reap() need not wait for them.
+
+    Returns how many. A process id that was given out again only means waiting for the lease as usual.
+    """
+    host = f"{socket.gethostname()}:"
+    dead = [
+        job.pk
+        for job in model._default_manager.filter(state=State.RUNNING, owner__startswith=host)
+        if not _is_alive(int(job.owner.removeprefix(host)))
+    ]
+    past = timezone.now() - timedelta(seconds=1)
+    return model._default_manager.filter(pk__in=dead, state=State.RUNNING).update(lease_until=past)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def reap(model: type[Job], *, now: datetime | None = None) -> dict[str, int]:
+    """Take jobs from dead workers and ring for what is ready and has no ringer. Returns counts of both."""
+    now = now or timezone.now()
+    lost = model._default_manager.filter(state=State.RUNNING, lease_until__lt=now)
+    counts = {"given_up": 0, "taken_back": 0, "rung": 0}
+    counts["cancelled"] = lost.filter(cancel_requested_at__isnull=False).update(
+        state=State.CANCELLED, finished_at=now, lease_until=None
+    )
+    counts["given_up"] = lost.filter(attempt__gte=F("max_attempts")).update(
+        state=State.FAILED,
+        finished_at=now,
+        lease_until=None,
+        error="The worker stopped answering while it did this, as often as it may be tried.",
+        action="Look at the worker's log (out of memory is the usual cause), lower the step's memory use, then retry.",
+    )
+    counts["taken_back"] = lost.update(
+        state=State.PENDING, lease_until=None, rung_at=None, not_before=None, error="The worker stopped answering; starting again."
+    )
+    ready = model._default_manager.filter(state=State.PENDING, ready=True).filter(
+        Q(not_before__isnull=True) | Q(not_before__lte=now),
+        Q(rung_at__isnull=True) | Q(rung_at__lt=now - RING_AGAIN_AFTER),
+    )
+    for job in ready.order_by("created_at")[:200]:
+        job.ring()
+        counts["rung"] += 1
+    return counts

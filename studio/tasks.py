@@ -1,0 +1,15 @@
+"""Celery tasks of the project."""
+
+from celery import shared_task
+from django.apps import apps
+
+from studio import jobs
+
+
+@shared_task(ignore_result=True)
+def reap() -> None:
+    """Take jobs back from dead workers and ring for what is ready."""
+    for model in apps.get_models():
+        if issubclass(model, jobs.Job):
+            jobs.reap(model)
+            model.settle()

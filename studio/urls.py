@@ -1,0 +1,19 @@
+"""All addresses of the Studio. Everything of a workspace lives under ``/w/<workspace>/``."""
+
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import include, path
+
+from evaluation.views import home
+from studio.views import accounts, health
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("healthz", health.health, name="health"),
+    path("sign-in/", LoginView.as_view(template_name="studio/sign_in.html", redirect_authenticated_user=True), name="sign_in"),
+    path("sign-in/once/<str:token>/", accounts.one_time_sign_in, name="one_time_sign_in"),
+    path("sign-out/", LogoutView.as_view(), name="sign_out"),
+    path("account/password/", accounts.set_password, name="set_password"),
+    path("w/<slug:workspace>/vault/", include("vault.urls")),
+    path("w/<slug:workspace>/", include("pipelines.urls")),
+    path("w/<slug:workspace>/", include("evaluation.urls")),
+]

@@ -1,0 +1,1 @@
+"""Pages of the project itself: signing in, settings, the style guide, health."""
