@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from studio.models import Membership, Role, Workspace
 
 
 @pytest.fixture(autouse=True)
-def data_root(tmp_path: Path, settings: SettingsWrapper) -> Path:
+def data_root(tmp_path: Path, settings: Settings) -> Path:
     """The data root of this test alone. Nothing is rung: tests that want workers call the tasks themselves."""
     root = tmp_path / "data"
     (root / "scratch" / "uploads").mkdir(parents=True)
