@@ -1,0 +1,94 @@
+"""Every held-out row beside every candidate's answer, on disk: ``items.parquet`` of a report.
+
+One record per row: ``_rid``, ``id``, ``prompt`` (JSON), ``question`` (the last user message), ``teacher``, ``reference``,
+``target`` (normalised right answer), ``_search``; and for each candidate ``C``: ``C__answer`` (the one that counts),
+``C__text``, ``C__label``, ``C__confidence``, ``C__latency_ms``, ``C__error``, ``C__asked``, ``C__agrees`` and ``C__correct``
+(null where there is nothing to compare with) and ``C__key`` (the answer, normalised).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluation.metrics.base import answer_key, keyed, same_answer
+from evaluation.predictions import Candidate
+from evaluation.report import target_of_row
+from evaluation.scoring import Channel, answer_of, channels_of
+from vault.rows import Row
+
+ITEMS_FILE = "items.parquet"
+ROW_GROUP = 20_000
+COMMON = ("id", "prompt", "question", "teacher", "reference", "target", "tags", "_search")
+TEXTS = ("answer", "text", "label", "error", "key")
+NUMBERS = ("confidence", "latency_ms")
+FLAGS = ("asked", "agrees", "correct")
+
+
+def column(candidate: str, field: str) -> str:
+    """The column that holds a candidate's field. Candidate names are limited to letters, digits and underscores."""
+    return f"{re.sub(r'[^A-Za-z0-9_]', '_', candidate)}__{field}"
+
+
+def record_of(row: Row, candidates: Sequence[tuple[Candidate, Channel]]) -> dict[str, Any]:
+    """One row of ``items.parquet`` without its ``_rid``."""
+    target = target_of_row(row)
+    record: dict[str, Any] = {
+        "id": row.id,
+        "prompt": json.dumps(row.prompt, ensure_ascii=False),
+        "question": row.user_text,
+        "teacher": row.completion_text,
+        "reference": row.reference_text,
+        "target": None if target is None else answer_key(target),
+        "tags": json.dumps(row.tags, ensure_ascii=False),
+    }
+    said = [row.user_text, row.completion_text or "", row.reference_text or ""]
+    for candidate, channel in candidates:
+        prediction = candidate.answers.get(row.id)
+        asked = candidate.was_asked(row.id)
+        answer = answer_of(prediction, channel=channel)
+        error = prediction.error if prediction is not None else ("No answer came back." if asked else None)
+        agrees = (
+            None
+            if row.completion is None or candidate.kind == "teacher"
+            else same_answer(answer, row.completion_text or "")
+        )
+        correct = None if row.reference is None else same_answer(answer, row.reference_text or "")
+        values = {
+            "answer": answer,
+            "text": prediction.text if prediction else None,
+            "label": prediction.label if prediction else None,
+            "error": error,
+            "key": keyed(answer),
+            "confidence": prediction.confidence if prediction else None,
+            "latency_ms": prediction.latency_ms if prediction else None,
+            "asked": asked,
+            "agrees": agrees if asked else None,
+            "correct": correct if asked else None,
+        }
+        record |= {column(candidate.name, field): value for field, value in values.items()}
+        said.append(answer or "")
+    record["_search"] = "\n".join(part for part in said if part).lower()
+    return record
+
+
+def write_items(path: Path, rows: Sequence[Row], candidates: Sequence[Candidate]) -> int:
+    """Write ``items.parquet`` and return how many rows it holds. Memory: one row group."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with_channels = [(c, channels_of(c)[0]) for c in candidates]
+    fields = [pa.field("_rid", pa.int64()), *(pa.field(name, pa.string()) for name in COMMON)]
+    for candidate in candidates:
+        kinds = ((TEXTS, pa.string()), (NUMBERS, pa.float64()), (FLAGS, pa.bool_()))
+        fields += [pa.field(column(candidate.name, name), kind) for names, kind in kinds for name in names]
+    schema = pa.schema(fields)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for start in range(0, max(len(rows), 1), ROW_GROUP):
+            group = rows[start : start + ROW_GROUP]
+            records = [{"_rid": start + i, **record_of(row, with_channels)} for i, row in enumerate(group)]
+            writer.write_table(pa.Table.from_pylist(records, schema=schema))
+    return len(rows)

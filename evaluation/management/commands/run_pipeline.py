@@ -1,0 +1,153 @@
+"""``manage.py run_pipeline SPEC.yaml --dataset NAME=FILE``: the whole path in one process, without web server or broker."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.text import slugify
+
+from evaluation import report_text
+from pipelines import runs, specs_store
+from pipelines import spec as specs
+from pipelines.models import Pipeline, Run, StepRun
+from studio.accounts import ensure_owner
+from studio.jobs import State
+from studio.lib.errors import StudioError
+from studio.models import Workspace
+from vault import ingest, store
+
+
+def named_file(text: str) -> tuple[str, Path]:
+    """``NAME=FILE`` as its parts."""
+    name, separator, file = text.partition("=")
+    if not separator or not name or not file:
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=FILE")
+    return name, Path(file)
+
+
+class Command(BaseCommand):
+    """See the module's docstring."""
+
+    help = (
+        "Run a pipeline spec to its end in this process. The same command again continues where it stopped, and reuses "
+        "every step whose spec, data and code have not changed."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Spec file, datasets, workspace."""
+        parser.add_argument("spec", type=Path, help="a spec in YAML or JSON")
+        parser.add_argument(
+            "--dataset",
+            type=named_file,
+            action="append",
+            default=[],
+            metavar="NAME=FILE",
+            help="import FILE as the dataset NAME (its mapping stands under 'imports' in the spec); may be given often",
+        )
+        parser.add_argument("--workspace", default="main", help="slug of the workspace (default: main)")
+        parser.add_argument("--out", type=Path, help="copy the report and the exported files to this folder")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Import, start or continue, follow, print, and say with the exit status how it ended."""
+        settings.RING = False
+        call_command("migrate", verbosity=0, interactive=False)
+        ensure_owner()
+        workspace = Workspace.objects.filter(slug=options["workspace"]).first()
+        if workspace is None:
+            known = ", ".join(Workspace.objects.values_list("slug", flat=True))
+            raise CommandError(f"There is no workspace '{options['workspace']}'. Known: {known}.")
+        try:
+            run = self._prepare(options, workspace)
+        except specs.SpecError as error:
+            raise CommandError("The spec can't run:\n" + "\n".join(f"  - {p}" for p in error.problems)) from None
+        except (StudioError, OSError) as error:
+            raise CommandError(f"{error} {getattr(error, 'action', '')}".strip()) from None
+        self._follow(run)
+        self._conclude(run, options["out"])
+
+    def _prepare(self, options: dict[str, Any], workspace: Workspace) -> Run:
+        path: Path = options["spec"]
+        document = specs.load_text(path.read_text(encoding="utf-8"))
+        spec = specs.parse(document)
+        imports = document.get("imports") or {}
+        for name, file in options["dataset"]:
+            mapping = imports.get(name) or {}
+            version = ingest.import_file(
+                file, workspace=workspace, name=name, reader=mapping.get("reader"), params=mapping.get("params")
+            )
+            self.stdout.write(f"Dataset {name}: version {version.number}, {version.rows:,} rows.")
+        name = str(document.get("name") or path.stem)
+        pipeline = specs_store.save(workspace, slug=slugify(name)[:80] or "pipeline", name=name, spec=spec)
+        version = runs.freeze(pipeline, user=None, message=f"From {path.name}")
+        unfinished = version.runs.exclude(state=State.SUCCEEDED).order_by("-number").first()
+        if unfinished is not None and not options["dataset_changed"](unfinished) if "dataset_changed" in options else unfinished:
+            self.stdout.write(f"Continuing run {unfinished.number}.")
+            runs.retry_run(unfinished, user=None)
+            return unfinished
+        run = runs.start_run(version, user=None)
+        self.stdout.write(f"Started run {run.number}.")
+        return run
+
+    def _follow(self, run: Run) -> None:
+        follower = Follower(self, run)
+        try:
+            runs.run_to_end(run, on_change=follower.show)
+        except KeyboardInterrupt:
+            self.stderr.write("\nStopped. Nothing is lost: the same command continues from here.")
+            sys.exit(130)
+
+    def _conclude(self, run: Run, out: Path | None) -> None:
+        run.refresh_from_db()
+        for step in run.steps.filter(state__in=(State.FAILED, State.WAITING)):
+            self.stderr.write(self.style.ERROR(f"{step.node} {step.get_state_display().lower()}: {step.error} {step.action}"))
+            if step.trace:
+                self.stderr.write(step.trace)
+        for card in run_scorecards(run):
+            self.stdout.write("")
+            self.stdout.write(report_text.render_artifact(card.report))
+        if out is not None:
+            self._copy_results(run, out)
+        if run.state != State.SUCCEEDED:
+            raise CommandError(f"Run {run.number} {run.get_state_display().lower()}.", returncode=2)
+
+    def _copy_results(self, run: Run, out: Path) -> None:
+        import shutil
+
+        for step in run.steps.prefetch_related("outputs__artifact"):
+            for output in step.outputs.all():
+                if output.artifact.kind in {"report", "gguf"}:
+                    target = out / step.node
+                    shutil.copytree(store.path(output.artifact), target, dirs_exist_ok=True)
+                    self.stdout.write(f"Copied {output.artifact.kind} to {target}.")
+
+
+def run_scorecards(run: Run) -> Any:
+    """Scorecards of a run's evaluate steps, also of those it reused from an earlier run."""
+    from evaluation.models import Scorecard
+
+    made_by = {s.reused_from_id or s.pk for s in run.steps.all()}
+    return Scorecard.objects.filter(step_run__in=made_by).select_related("report")
+
+
+class Follower:
+    """Prints what changed after each step."""
+
+    def __init__(self, command: BaseCommand, run: Run) -> None:
+        self.command, self.run, self.seen, self.begun = command, run, set[Any](), time.monotonic()
+
+    def show(self, run: Run) -> None:
+        """One line for every step that has ended since the last look."""
+        for step in StepRun.objects.filter(run=run, finished_at__isnull=False).order_by("finished_at"):
+            if step.pk in self.seen:
+                continue
+            self.seen.add(step.pk)
+            headline = step.summary.get("headline", "")
+            how = "reused" if step.reused_from_id else step.get_state_display().lower()
+            self.command.stdout.write(f"[{time.monotonic() - self.begun:7.1f} s] {step.node}: {how}. {headline}")

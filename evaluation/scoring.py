@@ -1,0 +1,152 @@
+"""One candidate against the held-out rows: its failures, its scores, its speed and its price."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from evaluation.metrics.base import Item, Metric, same_answer, target_of
+from evaluation.predictions import Candidate, Prediction
+from evaluation.statistics import Estimate, bootstrap, calibration, expected_calibration_error
+from vault.rows import Row
+
+Channel = Literal["recorded", "generated", "scored"]
+"""Where an answer comes from: the rows themselves, free writing, or the likeliest label of the closed set."""
+
+
+def answer_of(prediction: Prediction | None, *, channel: Channel) -> str | None:
+    """The answer given through a channel, or None for a failure."""
+    if prediction is None or prediction.error:
+        return None
+    return prediction.label if channel == "scored" else prediction.text
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A candidate's items through one channel, in the order of the rows it was asked (``positions`` in all rows)."""
+
+    candidate: Candidate
+    channel: Channel
+    positions: list[int]
+    items: list[Item]
+
+    @cached_property
+    def failed(self) -> int:
+        """Rows it was asked and has no answer for."""
+        return sum(1 for item in self.items if item.answer is None)
+
+    @cached_property
+    def empty(self) -> int:
+        """Rows answered with nothing but white space."""
+        return sum(1 for item in self.items if item.answer is not None and not item.answer.strip())
+
+    def hits(self, metric: Metric, *, rows: int) -> list[bool | None]:
+        """Per row of the whole held-out set: right, wrong, or None where there is nothing to judge."""
+        found: list[bool | None] = [None] * rows
+        for position, item in zip(self.positions, self.items, strict=True):
+            score = metric.score(item)
+            found[position] = None if score is None else score >= 0.5
+        return found
+
+
+def judge(candidate: Candidate, rows: Sequence[Row], *, channel: Channel) -> Judged:
+    """Pair a candidate's answers with what they are compared with."""
+    positions, items = [], []
+    is_teacher = candidate.kind == "teacher"
+    for position, row in enumerate(rows):
+        if not candidate.was_asked(row.id):
+            continue
+        positions.append(position)
+        items.append(
+            Item(
+                answer=answer_of(candidate.answers.get(row.id), channel=channel),
+                teacher=None if is_teacher else row.completion_text,
+                reference=row.reference_text,
+            )
+        )
+    return Judged(candidate, channel, positions, items)
+
+
+def channels_of(candidate: Candidate) -> list[Channel]:
+    """The channels a candidate answered through, the one that counts first."""
+    if candidate.kind == "teacher":
+        return ["recorded"]
+    found: list[Channel] = []
+    if any(p.text is not None for p in candidate.answers.values()):
+        found.append("generated")
+    if any(p.label is not None for p in candidate.answers.values()):
+        found.append("scored")
+    return found or ["generated"]
+
+
+def estimate(value: Estimate | None) -> dict[str, float] | None:
+    """An estimate as JSON."""
+    return None if value is None else value._asdict()
+
+
+def scores_of(judged: Judged, metrics: Mapping[str, Metric], *, seed: int) -> dict[str, dict[str, float] | None]:
+    """Every metric's figure with its interval; None where a metric has nothing to say of this candidate."""
+    return {name: estimate(metric.aggregate(judged.items, seed=seed)) for name, metric in metrics.items()}
+
+
+def latency_of(candidate: Candidate, *, seed: int) -> dict[str, Any] | None:
+    """Median and 95th percentile of the time one answer takes, in milliseconds, or None when none was timed."""
+    times = [p.latency_ms for p in candidate.answers.values() if p.latency_ms is not None]
+    if not times:
+        return None
+    return {
+        "p50": estimate(bootstrap(times, statistic="p50", seed=seed)),
+        "p95": estimate(bootstrap(times, statistic="p95", seed=seed)),
+        "n": len(times),
+    }
+
+
+def cost_of(candidate: Candidate, *, seed: int) -> dict[str, Any] | None:
+    """US dollars for 1,000 answers, or None when nothing is known of the price."""
+    if candidate.usd_by_row:
+        known = bootstrap([1000 * usd for usd in candidate.usd_by_row.values()], statistic="mean", seed=seed)
+        return {**(estimate(known) or {}), "basis": candidate.cost_basis}
+    if candidate.usd_per_row is not None:
+        return {
+            "value": 1000 * candidate.usd_per_row,
+            "low": None,
+            "high": None,
+            "n": None,
+            "basis": candidate.cost_basis,
+        }
+    return None
+
+
+def confidence_of(candidate: Candidate, rows: Sequence[Row]) -> dict[str, Any] | None:
+    """How sure the candidate was of its scored labels and how often that was right, or None without confidences."""
+    confidences, hits = [], []
+    for row in rows:
+        prediction = candidate.answers.get(row.id)
+        if prediction is None or prediction.confidence is None:
+            continue
+        target = target_of(Item(None, row.completion_text, row.reference_text))
+        if target is not None:
+            confidences.append(prediction.confidence)
+            hits.append(same_answer(prediction.label, target))
+    if not confidences:
+        return None
+    bins = calibration(confidences, hits)
+    return {
+        "mean": sum(confidences) / len(confidences),
+        "error": expected_calibration_error(bins),
+        "n": len(confidences),
+        "bins": [b._asdict() for b in bins],
+    }
+
+
+def tokens_of(candidate: Candidate) -> dict[str, float] | None:
+    """Mean tokens read and written per answer, or None when they were not counted."""
+    counted = [p for p in candidate.answers.values() if p.prompt_tokens or p.completion_tokens]
+    if not counted:
+        return None
+    return {
+        "prompt": sum(p.prompt_tokens for p in counted) / len(counted),
+        "completion": sum(p.completion_tokens for p in counted) / len(counted),
+    }
