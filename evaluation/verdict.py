@@ -124,9 +124,13 @@ def _details(evidence: Evidence) -> list[str]:
     if gap is not None:
         where = point_range(gap)
         if gap.low > 0:
-            found.append(f"By {evidence.base_measure} it is {points(gap.value)} ahead of {evidence.base_name} ({where}).")
+            found.append(
+                f"By {evidence.base_measure} it is {points(gap.value)} ahead of {evidence.base_name} ({where})."
+            )
         elif gap.high < 0:
-            found.append(f"By {evidence.base_measure} it is {points(-gap.value)} behind {evidence.base_name} ({where}).")
+            found.append(
+                f"By {evidence.base_measure} it is {points(-gap.value)} behind {evidence.base_name} ({where})."
+            )
         else:
             found.append(
                 f"By {evidence.base_measure} it cannot be told apart from {evidence.base_name} "

@@ -1,0 +1,64 @@
+"""Keeping a report's figures as rows, and finding them again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from evaluation.models import Score, Scorecard
+from pipelines.models import StepRun
+from vault import store
+from vault.models import Artifact
+
+REPORT_FILE = "report.json"
+
+
+def read_report(artifact: Artifact) -> dict[str, Any]:
+    """A report artifact's JSON document. Raises ``vault.store.Damaged`` when its files are gone."""
+    return dict(json.loads((store.path(artifact) / REPORT_FILE).read_text(encoding="utf-8")))
+
+
+def record_scorecard(step_run: StepRun) -> Scorecard:
+    """Write the scorecard and scores of an evaluate step whose report is recorded as its output ``report``."""
+    artifact = step_run.outputs.select_related("artifact").get(port="report").artifact
+    report = read_report(artifact)
+    facts, retained = report["facts"], report["retained"]
+    scorecard = Scorecard.objects.create(
+        workspace=step_run.run.workspace,
+        step_run=step_run,
+        report=artifact,
+        held_out_sha=facts.get("Held-out rows", ""),
+        student_sha=facts.get("Student", ""),
+        rows=report["rows"],
+        task=report["task"],
+        tone=report["verdict"]["tone"],
+        verdict=report["verdict"]["sentence"],
+        retained=retained["value"] if retained else None,
+    )
+    Score.objects.bulk_create(
+        Score(scorecard=scorecard, candidate=c["name"], kind=c["kind"], metric=name, **figure)
+        for c in report["candidates"]
+        for name, figure in figures_of(c).items()
+    )
+    return scorecard
+
+
+def figures_of(candidate: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Everything of a candidate that has a value: its metrics, latency percentiles and cost per 1,000."""
+    found = {name: value for name, value in candidate["metrics"].items() if value}
+    if candidate["latency"]:
+        found |= {f"latency_{q}_ms": candidate["latency"][q] for q in ("p50", "p95")}
+    cost = candidate["cost_per_1000"]
+    if cost:
+        found["cost_per_1000_usd"] = {
+            "value": cost["value"],
+            "low": cost["low"],
+            "high": cost["high"],
+            "n": cost["n"] or candidate["asked"],
+        }
+    return found
+
+
+def scorecard_of(step_run: StepRun) -> Scorecard | None:
+    """The scorecard of an evaluate step, also when its result was reused from an earlier run."""
+    return Scorecard.objects.filter(step_run_id__in=(step_run.pk, step_run.reused_from_id)).first()
