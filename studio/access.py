@@ -38,7 +38,9 @@ def role_required(role: str) -> Callable[[View[P]], Callable[..., HttpResponseBa
         @wraps(view)
         def guarded(request: WorkspaceRequest, workspace: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             membership = (
-                Membership.objects.select_related("workspace").filter(workspace__slug=workspace, user=request.user).first()
+                Membership.objects.select_related("workspace")
+                .filter(workspace__slug=workspace, user=request.user)
+                .first()
             )
             if membership is None:
                 raise Http404("No such page.")

@@ -30,7 +30,9 @@ def _digest(event: AuditEvent) -> str:
 
 
 @transaction.atomic
-def record(workspace: Workspace, *, actor: Any, verb: str, subject: str, details: dict[str, Any] | None = None) -> AuditEvent:
+def record(
+    workspace: Workspace, *, actor: Any, verb: str, subject: str, details: dict[str, Any] | None = None
+) -> AuditEvent:
     """Append an event. ``actor`` is a user, or a name such as ``"worker"``. Details must be plain JSON and hold no secret."""
     # Locking the workspace keeps two writers from taking the same number; SQLite's immediate transactions do it anyway.
     Workspace.objects.select_for_update().get(pk=workspace.pk)

@@ -22,23 +22,53 @@ class Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("STUDIO_DATA_ROOT", "path", BASE_DIR / "data", "Folder for the database, artifacts, scratch, logs and keys."),
-    Setting("STUDIO_DATABASE_URL", "str", "", "Database URL, e.g. postgres://user:pass@host/name. Empty: SQLite in the data root."),
+    Setting(
+        "STUDIO_DATA_ROOT", "path", BASE_DIR / "data", "Folder for the database, artifacts, scratch, logs and keys."
+    ),
+    Setting(
+        "STUDIO_DATABASE_URL",
+        "str",
+        "",
+        "Database URL, e.g. postgres://user:pass@host/name. Empty: SQLite in the data root.",
+    ),
     Setting("STUDIO_REDIS_URL", "str", "", "Broker URL, e.g. redis://host:6379/0. Empty: the embedded broker."),
-    Setting("STUDIO_SECRET_KEY", "str", "", "Django's secret key. Empty: made once and kept in the data root (mode 0600)."),
-    Setting("STUDIO_ENCRYPTION_KEYS", "list", [], "Fernet keys for stored secrets, newest first. Empty: made once and kept in the data root (mode 0600)."),
+    Setting(
+        "STUDIO_SECRET_KEY", "str", "", "Django's secret key. Empty: made once and kept in the data root (mode 0600)."
+    ),
+    Setting(
+        "STUDIO_ENCRYPTION_KEYS",
+        "list",
+        [],
+        "Fernet keys for stored secrets, newest first. Empty: made once and kept in the data root (mode 0600).",
+    ),
     Setting("STUDIO_HOST", "str", "127.0.0.1", "Address the web server listens on."),
     Setting("STUDIO_PORT", "int", 8000, "Port the web server listens on."),
     Setting("STUDIO_URL", "str", "", "Public address of this Studio, for links. Empty: http://host:port."),
     Setting("STUDIO_ALLOWED_HOSTS", "list", [], "Host names the web server answers to, besides localhost."),
     Setting("STUDIO_DEBUG", "bool", False, "Django's debug mode, for developers only."),
-    Setting("STUDIO_SECURE_COOKIES", "bool", False, "Send cookies over HTTPS only and trust X-Forwarded-Proto; set it behind a TLS proxy."),
+    Setting(
+        "STUDIO_SECURE_COOKIES",
+        "bool",
+        False,
+        "Send cookies over HTTPS only and trust X-Forwarded-Proto; set it behind a TLS proxy.",
+    ),
     Setting("STUDIO_THREADS", "int", 16, "Threads of the web server's WSGI half."),
-    Setting("STUDIO_CPU_WORKERS", "int", 1, "Processes that take steps from the cpu and io queues in the embedded set-up."),
+    Setting(
+        "STUDIO_CPU_WORKERS", "int", 1, "Processes that take steps from the cpu and io queues in the embedded set-up."
+    ),
     Setting("STUDIO_MAX_UPLOAD_MB", "int", 4096, "Largest file that can be uploaded."),
-    Setting("STUDIO_MODEL_DIRS", "list", [], "Folders from which base models may be used (folder: and gguf: references)."),
-    Setting("STUDIO_ALLOWED_HOSTS_OUT", "list", ["127.0.0.1:11434", "localhost:11434"], "host:port pairs on private networks that teachers may reach (a local Ollama is allowed by default). '*' allows all."),
-    Setting("STUDIO_LEASE_SECONDS", "int", 60, "Seconds without a heartbeat after which a job is taken from its worker."),
+    Setting(
+        "STUDIO_MODEL_DIRS", "list", [], "Folders from which base models may be used (folder: and gguf: references)."
+    ),
+    Setting(
+        "STUDIO_ALLOWED_HOSTS_OUT",
+        "list",
+        ["127.0.0.1:11434", "localhost:11434"],
+        "host:port pairs on private networks that teachers may reach (a local Ollama is allowed by default). '*' allows all.",
+    ),
+    Setting(
+        "STUDIO_LEASE_SECONDS", "int", 60, "Seconds without a heartbeat after which a job is taken from its worker."
+    ),
     Setting("STUDIO_LOG_LEVEL", "str", "INFO", "Level of the Studio's own log lines."),
     Setting("STUDIO_SEED_SAMPLE", "bool", True, "Make and start the sample project on first start."),
 )

@@ -189,7 +189,13 @@ class Job(models.Model):
     def release(self, *, error: str, action: str = "", trace: str = "", delay: timedelta = timedelta()) -> None:
         """Give it back to be tried again after ``delay``, keeping what went wrong visible meanwhile."""
         self.write(
-            state=State.PENDING, lease_until=None, not_before=timezone.now() + delay, error=error, action=action, trace=trace, rung_at=None
+            state=State.PENDING,
+            lease_until=None,
+            not_before=timezone.now() + delay,
+            error=error,
+            action=action,
+            trace=trace,
+            rung_at=None,
         )
 
     def wait(self, *, question: str, action: str = "") -> None:
@@ -210,8 +216,17 @@ class Job(models.Model):
 
     def resume(self) -> bool:
         """A person said go on: waiting → pending with fresh attempts. False when it was not waiting."""
-        changed = type(self)._default_manager.filter(pk=self.pk, state=State.WAITING).update(
-            state=State.PENDING, error="", action="", rung_at=None, not_before=None, max_attempts=F("attempt") + self.max_attempts
+        changed = (
+            type(self)
+            ._default_manager.filter(pk=self.pk, state=State.WAITING)
+            .update(
+                state=State.PENDING,
+                error="",
+                action="",
+                rung_at=None,
+                not_before=None,
+                max_attempts=F("attempt") + self.max_attempts,
+            )
         )
         self.refresh_from_db()
         return bool(changed)
@@ -301,7 +316,11 @@ def reap(model: type[Job], *, now: datetime | None = None) -> dict[str, int]:
         action="Look at the worker's log (out of memory is the usual cause), lower the step's memory use, then retry.",
     )
     counts["taken_back"] = lost.update(
-        state=State.PENDING, lease_until=None, rung_at=None, not_before=None, error="The worker stopped answering; starting again."
+        state=State.PENDING,
+        lease_until=None,
+        rung_at=None,
+        not_before=None,
+        error="The worker stopped answering; starting again.",
     )
     ready = model._default_manager.filter(state=State.PENDING, ready=True).filter(
         Q(not_before__isnull=True) | Q(not_before__lte=now),

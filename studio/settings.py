@@ -16,7 +16,9 @@ BASE_DIR = conf.BASE_DIR
 DATA_ROOT: Path = conf.read("STUDIO_DATA_ROOT")
 TESTING = "pytest" in sys.modules
 
-SECRET_KEY = conf.read("STUDIO_SECRET_KEY") or keys.load_or_make(DATA_ROOT / "keys" / "django.key", keys.make_django_key)
+SECRET_KEY = conf.read("STUDIO_SECRET_KEY") or keys.load_or_make(
+    DATA_ROOT / "keys" / "django.key", keys.make_django_key
+)
 ENCRYPTION_KEYS: list[str] = conf.read("STUDIO_ENCRYPTION_KEYS") or [
     keys.load_or_make(DATA_ROOT / "keys" / "secrets.key", keys.make_fernet_key)
 ]
@@ -83,6 +85,8 @@ TEMPLATES = [
             "builtins": [
                 "django_cotton.templatetags.cotton",
                 "template_partials.templatetags.partials",
+                "studio.templatetags.ui",
+                "studio.templatetags.charts",
             ],
             "context_processors": [
                 "django.template.context_processors.request",
@@ -111,7 +115,10 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -168,7 +175,7 @@ WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = DEBUG or TESTING
 
 MAX_UPLOAD_BYTES = conf.read("STUDIO_MAX_UPLOAD_MB") * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
-FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+FILE_UPLOAD_HANDLERS = ["vault.uploads.ScratchUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = DATA_ROOT / "scratch" / "uploads"
 
 MODEL_DIRS = [Path(d).resolve() for d in conf.read("STUDIO_MODEL_DIRS")]
@@ -187,7 +194,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
-CELERY_BEAT_SCHEDULE = {"reap": {"task": "studio.tasks.reap", "schedule": 10.0, "options": {"queue": "io", "expires": 10}}}
+CELERY_BEAT_SCHEDULE = {
+    "reap": {"task": "studio.tasks.reap", "schedule": 10.0, "options": {"queue": "io", "expires": 10}}
+}
 if CELERY_BROKER_URL.startswith("filesystem://"):
     _mailbox = DATA_ROOT / "broker"
     CELERY_BROKER_URL = "filesystem://"
@@ -217,9 +226,7 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {
-        name: {"level": LOG_LEVEL} for name in ("studio", "vault", "pipelines", "evaluation", "celery.worker")
-    },
+    "loggers": {name: {"level": LOG_LEVEL} for name in ("studio", "vault", "pipelines", "evaluation", "celery.worker")},
 }
 structlog.configure(
     processors=[*_shared_processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -9,7 +9,11 @@ from studio.views import accounts, health
 urlpatterns = [
     path("", home.home, name="home"),
     path("healthz", health.health, name="health"),
-    path("sign-in/", LoginView.as_view(template_name="studio/sign_in.html", redirect_authenticated_user=True), name="sign_in"),
+    path(
+        "sign-in/",
+        LoginView.as_view(template_name="studio/sign_in.html", redirect_authenticated_user=True),
+        name="sign_in",
+    ),
     path("sign-in/once/<str:token>/", accounts.one_time_sign_in, name="one_time_sign_in"),
     path("sign-out/", LogoutView.as_view(), name="sign_out"),
     path("account/password/", accounts.set_password, name="set_password"),

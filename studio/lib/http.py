@@ -24,7 +24,18 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 METADATA_NAMES = frozenset({"metadata.google.internal", "metadata", "instance-data"})
 SENT_HEADERS = frozenset(
-    "accept accept-encoding anthropic-version authorization connection content-length content-type host user-agent x-api-key".split()
+    [
+        "accept",
+        "accept-encoding",
+        "anthropic-version",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "user-agent",
+        "x-api-key",
+    ]
 )
 """Request headers that leave the house. The providers' SDKs add others from the environment of the process."""
 

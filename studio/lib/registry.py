@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -26,7 +26,7 @@ def close_matches(name: str, names: Mapping[str, Any] | list[str]) -> str:
     return "Known: " + ", ".join(known) + "."
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(path: str) -> Any:
     """Import ``"package.module:Name"`` and return the object."""
     module, _, attribute = path.partition(":")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 from django import template
@@ -28,7 +28,7 @@ _SIZES = {"sm": "icon icon-sm", "md": "icon", "lg": "icon icon-lg", "xl": "icon 
 FALLBACK_ICON = "square"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _icon_shapes(name: str) -> str:
     """The inner shapes of a vendored icon; the fallback's for a name that isn't there."""
     folder = settings.BASE_DIR / "static" / "vendor" / "lucide"

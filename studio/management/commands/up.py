@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, connections
-from django.db.migrations.executor import MigrationExecutor
+from django.db import connections
 
 from studio import broker as brokers
-from studio import conf, programs, recovery, startup
+from studio import conf, preparation, programs, recovery, startup
 from studio.broker import Broker
 from studio.lib.errors import StudioError
 from studio.supervisor import Supervisor
@@ -46,8 +43,10 @@ class Command(BaseCommand):
                 startup.require_free_port(host, port)
                 broker = brokers.resolve(settings.REDIS_URL, data_root=root)
                 brokers.prepare(broker, data_root=root)
-                link = self.prepare_database()
-                self.collect_static()
+                link = preparation.prepare(self.say)
+                taken = recovery.give_back(counts_as_attempt=True)
+                if taken:
+                    self.say(f"{taken} interrupted job(s) will go on where they stood.")
                 connections.close_all()
                 self.supervise(broker, host=host, port=port, url=url, link=link)
         except StudioError as error:
@@ -60,39 +59,6 @@ class Command(BaseCommand):
             self.stdout.flush()
         except OSError:
             return
-
-    # -- before anything runs -----------------------------------------------------------------------------------------
-
-    def prepare_database(self) -> str | None:
-        """Migrate (an existing SQLite file is copied first), take jobs back from dead workers, make the owner."""
-        from studio.accounts import ensure_owner
-
-        executor = MigrationExecutor(connection)
-        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if plan:
-            self.say("Preparing the database …")
-            self.back_up(first_time=not executor.loader.applied_migrations)
-            call_command("migrate", verbosity=0, interactive=False)
-        taken = recovery.give_back(counts_as_attempt=True)
-        if taken:
-            self.say(f"{taken} interrupted job(s) will go on where they stood.")
-        return ensure_owner()
-
-    def back_up(self, *, first_time: bool) -> None:
-        """Copy the SQLite database aside before an upgrade changes it."""
-        if first_time or connection.vendor != "sqlite":
-            return
-        folder = settings.DATA_ROOT / "backups"
-        folder.mkdir(exist_ok=True)
-        target = folder / f"before-upgrade-{time.strftime('%Y%m%d-%H%M%S')}.sqlite3"
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM INTO %s", [str(target)])
-        self.say(f"The database was copied to {target} before the upgrade.")
-
-    def collect_static(self) -> None:
-        """Gather styles and scripts under names that carry their hash; only what changed is copied."""
-        if not settings.DEBUG:
-            call_command("collectstatic", verbosity=0, interactive=False)
 
     # -- running ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Starts the Studio as the README says, waits until it serves pages, stops it, and does so again: the second start must be
+# quick and must know the owner of the first. Uses a temporary data folder and a free port.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+sh scripts/setup.sh run
+folder=$(mktemp -d)
+port=$(.venv/bin/python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+export STUDIO_DATA_ROOT="$folder/data" STUDIO_PORT="$port" STUDIO_SEED_SAMPLE="${SMOKE_SEED:-false}"
+pid=""
+
+clean_up() {
+    if [ -n "$pid" ]; then kill "$pid" 2>/dev/null || true; fi
+    rm -rf "$folder"
+}
+trap clean_up EXIT
+
+fail() {
+    echo "$1" >&2
+    cat "$folder"/out.* >&2
+    tail -n 30 "$folder"/data/logs/*.log >&2 || true
+    exit 1
+}
+
+start() {
+    make run >"$folder/out.$1" 2>&1 &
+    pid=$!
+    for _ in $(seq 1 "$2"); do
+        if curl -fsS "http://127.0.0.1:$port/healthz" >/dev/null 2>&1 && grep -q "is ready" "$folder/out.$1"; then
+            return
+        fi
+        kill -0 "$pid" 2>/dev/null || fail "make run ended by itself."
+        sleep 0.5
+    done
+    fail "make run served no page in time."
+}
+
+stop() {
+    local begin=$SECONDS
+    kill -TERM "$pid"
+    wait "$pid" || true
+    pid=""
+    if [ $((SECONDS - begin)) -gt 20 ]; then fail "Stopping took longer than 20 seconds."; fi
+    if curl -fsS "http://127.0.0.1:$port/healthz" >/dev/null 2>&1; then fail "The web server is still there after the stop."; fi
+    # `grep -c` counts lines; every part of the Studio has the data folder or the port in its environment or arguments.
+    if ps -eo args | grep -v grep | grep -q "$folder"; then fail "Something still runs after the stop."; fi
+}
+
+start 1 240
+grep -q "Sign in for the first time" "$folder/out.1" || fail "No sign-in link was printed."
+curl -fsS "http://127.0.0.1:$port/sign-in/" >/dev/null || fail "The sign-in page does not answer."
+if make run >"$folder/out.second" 2>&1; then fail "A second make run should say that one is running."; fi
+grep -q "already running at http://127.0.0.1:$port" "$folder/out.second" || fail "The second make run did not say where the first is."
+stop
+begin=$SECONDS
+start 2 60
+stop
+echo "make run: up, stopped, up again in $((SECONDS - begin)) s including the stop."
