@@ -62,7 +62,7 @@ def run_child(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=lambda: _die_with_parent(parent),  # noqa: PLW1509  (no threads run in the worker's main process here)
+        preexec_fn=lambda: _die_with_parent(parent),
         env={**os.environ, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1"},
     )
     try:

@@ -19,7 +19,6 @@ from studio.lib.errors import StepError
 from vault import store
 
 WRITE_EVERY_SECONDS = 1.0
-CHECK_EVERY_SECONDS = 0.2
 
 
 def log_path(step_run_id: Any) -> Path:
@@ -44,7 +43,9 @@ def exclusive(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StepError(
-                "An earlier attempt of this step is still shutting down.", action="It is tried again by itself.", retryable=True
+                "An earlier attempt of this step is still shutting down.",
+                action="It is tried again by itself.",
+                retryable=True,
             ) from None
         yield
 
@@ -52,8 +53,9 @@ def exclusive(folder: Path) -> Iterator[None]:
 class StepContext:
     """The :class:`pipelines.steps.base.Context` of one attempt of one step."""
 
-    def __init__(self, job: StepRun) -> None:
+    def __init__(self, job: StepRun, *, on_progress: Callable[[StepRun], None]) -> None:
         self.job = job
+        self._on_progress = on_progress
         self.scratch = store.scratch_dir(scratch_name(job.pk))
         log_path(job.pk).parent.mkdir(parents=True, exist_ok=True)
         self._points: dict[tuple[str, int], float] = {}
@@ -93,6 +95,8 @@ class StepContext:
         pending, self._progress = self._progress, {}
         self.job.heartbeat(**pending)
         self._write_points()
+        if pending:
+            self._on_progress(self.job)
 
     def flush(self) -> None:
         """Write everything that is pending, at the end of an attempt."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -27,7 +27,11 @@ log = structlog.get_logger(__name__)
 RETRY_DELAYS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
 
 
-def execute(step_run_id: Any) -> StepRun | None:
+def _ignore(_: StepRun) -> None:
+    """The default follower."""
+
+
+def execute(step_run_id: Any, *, on_progress: Callable[[StepRun], None] = _ignore) -> StepRun | None:
     """Do one attempt of a step run. Returns the row afterwards, or None when it was not ours to take.
 
     Safe to call twice, late, or for a row that is done: only a claim that succeeds does anything.
@@ -37,17 +41,16 @@ def execute(step_run_id: Any) -> StepRun | None:
         return None
     with structlog.contextvars.bound_contextvars(run=str(job.run.number), node=job.node, attempt=job.attempt):
         try:
-            _attempt(job)
+            _attempt(job, on_progress)
         except LeaseLost:
             log.warning("lease lost; another worker has this step")
     return StepRun.objects.get(pk=job.pk)
 
 
-def _attempt(job: StepRun) -> None:
+def _attempt(job: StepRun, on_progress: Callable[[StepRun], None]) -> None:
     runs.advance(job.run_id)
-    context: StepContext | None = None
     try:
-        context = StepContext(job)
+        context = StepContext(job, on_progress=on_progress)
         with exclusive(context.scratch):
             _run_or_reuse(job, context)
     except Cancelled:

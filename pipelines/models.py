@@ -180,7 +180,9 @@ class TeacherCall(models.Model):
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="teacher_calls")
     fingerprint = models.CharField(max_length=64)
-    step_run = models.ForeignKey(StepRun, null=True, blank=True, on_delete=models.SET_NULL, related_name="teacher_calls")
+    step_run = models.ForeignKey(
+        StepRun, null=True, blank=True, on_delete=models.SET_NULL, related_name="teacher_calls"
+    )
     teacher = models.CharField(max_length=40)
     model = models.CharField(max_length=200)
     """The model's name as the provider returned it."""

@@ -175,7 +175,9 @@ def answer_step(step: StepRun, *, user: Actor, answers: Mapping[str, Any]) -> bo
     try:
         STEPS[step.step].Params.model_validate({**step.params, **merged})
     except ValidationError as error:
-        raise StudioError(f"That answer doesn't fit: {error.errors()[0]['msg']}.", action="Correct it and send it again.") from None
+        raise StudioError(
+            f"That answer doesn't fit: {error.errors()[0]['msg']}.", action="Correct it and send it again."
+        ) from None
     with transaction.atomic():
         if not StepRun.objects.filter(pk=step.pk, state=State.WAITING).update(answers=merged):
             return False
@@ -197,10 +199,34 @@ def _actor(user: Actor) -> User | str:
     return user if isinstance(user, User) else "command line"
 
 
-def run_to_end(run: Run, *, on_change: Callable[[Run], None] = lambda run: None, pause: float = 0.5) -> Run:
+def sources_unchanged(run: Run) -> bool:
+    """Whether the steps of ``run`` that read the outside world (a dataset's latest version, say) would still read the same."""
+    for step in run.steps.filter(wiring={}).exclude(facts={}):
+        params = STEPS[step.step].Params.model_validate(step.params)
+        try:
+            facts = STEPS[step.step]().resolve(params, workspace_id=run.workspace_id)
+        except StudioError:
+            return False
+        if facts != step.facts:
+            return False
+    return True
+
+
+def _ignore(_: Any) -> None:
+    """The default follower."""
+
+
+def run_to_end(
+    run: Run,
+    *,
+    on_change: Callable[[Run], None] = _ignore,
+    on_progress: Callable[[StepRun], None] = _ignore,
+    pause: float = 0.5,
+) -> Run:
     """Run a run's steps in this process until it ends or waits for a person, and return it.
 
-    Steps that another worker has taken are left to it. ``on_change`` is called after every step.
+    Steps that another worker has taken are left to it. ``on_change`` is called after every step, ``on_progress`` about once
+    a second within one.
     """
     from pipelines.executor import execute
 
@@ -212,7 +238,9 @@ def run_to_end(run: Run, *, on_change: Callable[[Run], None] = lambda run: None,
         if run.is_finished or run.state == State.WAITING:
             return run
         now = timezone.now()
-        ready = run.steps.filter(state=State.PENDING, ready=True).exclude(not_before__gt=now).order_by("position").first()
-        if ready is None or execute(ready.pk) is None:
+        ready = (
+            run.steps.filter(state=State.PENDING, ready=True).exclude(not_before__gt=now).order_by("position").first()
+        )
+        if ready is None or execute(ready.pk, on_progress=on_progress) is None:
             time.sleep(pause)
         on_change(run)

@@ -112,9 +112,7 @@ class Spec:
         return {
             "schema": SCHEMA,
             "nodes": [{"id": n.id, "step": n.step, "params": dict(n.params)} for n in self.nodes],
-            "edges": [
-                {"from": f"{e.source}.{e.source_port}", "to": f"{e.target}.{e.target_port}"} for e in self.edges
-            ],
+            "edges": [{"from": f"{e.source}.{e.source_port}", "to": f"{e.target}.{e.target_port}"} for e in self.edges],
         }
 
     def digest(self) -> str:
@@ -161,7 +159,13 @@ def parse(value: Any) -> Spec:
         )
     for key in value:
         if key not in {"schema", "nodes", "edges", "name", "description", "imports"}:
-            problems.append(Problem(f"A spec has no '{key}'.", fix=close_matches(str(key), ["nodes", "edges", "schema", "name", "description", "imports"]), field=str(key)))
+            problems.append(
+                Problem(
+                    f"A spec has no '{key}'.",
+                    fix=close_matches(str(key), ["nodes", "edges", "schema", "name", "description", "imports"]),
+                    field=str(key),
+                )
+            )
     nodes = tuple(_parse_nodes(value.get("nodes"), problems))
     edges = tuple(_parse_edges(value.get("edges", []), problems))
     if problems:
@@ -183,7 +187,13 @@ def _parse_nodes(value: Any, problems: list[Problem]) -> Iterable[Node]:
             continue
         node_id, extra = item["id"], set(item) - {"id", "step", "params"}
         if not _ID.fullmatch(node_id):
-            problems.append(Problem(f"'{node_id[:80]}' can't be a node's id.", fix="Use lower-case letters, digits and _, a letter first.", node=node_id[:60]))
+            problems.append(
+                Problem(
+                    f"'{node_id[:80]}' can't be a node's id.",
+                    fix="Use lower-case letters, digits and _, a letter first.",
+                    node=node_id[:60],
+                )
+            )
         if node_id in seen:
             problems.append(Problem(f"Two nodes are called '{node_id}'.", fix="Rename one.", node=node_id))
         seen.add(node_id)
@@ -215,7 +225,9 @@ def validate(spec: Spec) -> list[Problem]:
     steps: dict[str, Any] = {}
     for node in spec.nodes:
         if node.step not in STEPS:
-            problems.append(Problem(f"There is no step '{node.step}'.", fix=close_matches(node.step, list(STEPS)), node=node.id))
+            problems.append(
+                Problem(f"There is no step '{node.step}'.", fix=close_matches(node.step, list(STEPS)), node=node.id)
+            )
             continue
         steps[node.id] = STEPS[node.step]
         problems += _param_problems(node, steps[node.id])
@@ -225,7 +237,13 @@ def validate(spec: Spec) -> list[Problem]:
         spec.order()
     except graphlib.CycleError as error:
         circle = " → ".join(reversed(error.args[1]))
-        problems.append(Problem(f"These steps wait for each other: {circle}.", fix="Remove one of the edges between them.", node=error.args[1][0]))
+        problems.append(
+            Problem(
+                f"These steps wait for each other: {circle}.",
+                fix="Remove one of the edges between them.",
+                node=error.args[1][0],
+            )
+        )
     return problems
 
 
@@ -248,11 +266,17 @@ def _edge_problems(spec: Spec, steps: Mapping[str, Any]) -> list[Problem]:
     for edge in spec.edges:
         for end, port, ports in ((edge.source, edge.source_port, "outputs"), (edge.target, edge.target_port, "inputs")):
             if end not in ids:
-                problems.append(Problem(f"An edge names the node '{end}', which is not there.", fix=close_matches(end, ids), node=end))
+                problems.append(
+                    Problem(
+                        f"An edge names the node '{end}', which is not there.", fix=close_matches(end, ids), node=end
+                    )
+                )
             elif end in steps and port not in getattr(steps[end], ports):
                 known = list(getattr(steps[end], ports))
                 fix = close_matches(port, known) if known else f"It has no {ports}."
-                problems.append(Problem(f"'{steps[end].label}' has no {ports[:-1]} '{port}'.", fix=fix, node=end, field=port))
+                problems.append(
+                    Problem(f"'{steps[end].label}' has no {ports[:-1]} '{port}'.", fix=fix, node=end, field=port)
+                )
         problems += _kind_problems(edge, steps)
     return problems
 
@@ -281,9 +305,18 @@ def _wiring_problems(spec: Spec, steps: Mapping[str, Any]) -> list[Problem]:
             feeds = [e for e in spec.edges if e.target == node.id and e.target_port == name]
             if len(feeds) > 1:
                 sources = " and ".join(f"{e.source}.{e.source_port}" for e in feeds)
-                problems.append(Problem(f"'{name}' is wired twice: {sources}.", fix="Keep one.", node=node.id, field=name))
+                problems.append(
+                    Problem(f"'{name}' is wired twice: {sources}.", fix="Keep one.", node=node.id, field=name)
+                )
             if not feeds and not port.optional:
-                problems.append(Problem(f"The input '{name}' ({port.help or port.kind}) is not wired.", fix=f"Connect a {port.kind} to it.", node=node.id, field=name))
+                problems.append(
+                    Problem(
+                        f"The input '{name}' ({port.help or port.kind}) is not wired.",
+                        fix=f"Connect a {port.kind} to it.",
+                        node=node.id,
+                        field=name,
+                    )
+                )
     return problems
 
 

@@ -14,9 +14,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.text import slugify
 
 from evaluation import report_text
-from pipelines import runs, specs_store
+from pipelines import drafts, runs
 from pipelines import spec as specs
-from pipelines.models import Pipeline, Run, StepRun
+from pipelines.models import Run, StepRun
 from studio.accounts import ensure_owner
 from studio.jobs import State
 from studio.lib.errors import StudioError
@@ -84,10 +84,10 @@ class Command(BaseCommand):
             )
             self.stdout.write(f"Dataset {name}: version {version.number}, {version.rows:,} rows.")
         name = str(document.get("name") or path.stem)
-        pipeline = specs_store.save(workspace, slug=slugify(name)[:80] or "pipeline", name=name, spec=spec)
+        pipeline = drafts.save_by_slug(workspace, slug=slugify(name)[:80] or "pipeline", name=name, spec=spec)
         version = runs.freeze(pipeline, user=None, message=f"From {path.name}")
         unfinished = version.runs.exclude(state=State.SUCCEEDED).order_by("-number").first()
-        if unfinished is not None and not options["dataset_changed"](unfinished) if "dataset_changed" in options else unfinished:
+        if unfinished is not None and runs.sources_unchanged(unfinished):
             self.stdout.write(f"Continuing run {unfinished.number}.")
             runs.retry_run(unfinished, user=None)
             return unfinished
@@ -98,7 +98,7 @@ class Command(BaseCommand):
     def _follow(self, run: Run) -> None:
         follower = Follower(self, run)
         try:
-            runs.run_to_end(run, on_change=follower.show)
+            runs.run_to_end(run, on_change=follower.show, on_progress=follower.progress)
         except KeyboardInterrupt:
             self.stderr.write("\nStopped. Nothing is lost: the same command continues from here.")
             sys.exit(130)
@@ -106,7 +106,9 @@ class Command(BaseCommand):
     def _conclude(self, run: Run, out: Path | None) -> None:
         run.refresh_from_db()
         for step in run.steps.filter(state__in=(State.FAILED, State.WAITING)):
-            self.stderr.write(self.style.ERROR(f"{step.node} {step.get_state_display().lower()}: {step.error} {step.action}"))
+            self.stderr.write(
+                self.style.ERROR(f"{step.node} {step.get_state_display().lower()}: {step.error} {step.action}")
+            )
             if step.trace:
                 self.stderr.write(step.trace)
         for card in run_scorecards(run):
@@ -137,17 +139,38 @@ def run_scorecards(run: Run) -> Any:
 
 
 class Follower:
-    """Prints what changed after each step."""
+    """Prints what changed after each step, and the progress within one."""
 
     def __init__(self, command: BaseCommand, run: Run) -> None:
-        self.command, self.run, self.seen, self.begun = command, run, set[Any](), time.monotonic()
+        self.out, self.run = command.stdout, run
+        self.seen: set[Any] = set(run.steps.filter(finished_at__isnull=False).values_list("pk", flat=True))
+        self.begun = self.last_line = time.monotonic()
 
     def show(self, run: Run) -> None:
         """One line for every step that has ended since the last look."""
         for step in StepRun.objects.filter(run=run, finished_at__isnull=False).order_by("finished_at"):
-            if step.pk in self.seen:
-                continue
-            self.seen.add(step.pk)
-            headline = step.summary.get("headline", "")
-            how = "reused" if step.reused_from_id else step.get_state_display().lower()
-            self.command.stdout.write(f"[{time.monotonic() - self.begun:7.1f} s] {step.node}: {how}. {headline}")
+            if step.pk not in self.seen:
+                self.seen.add(step.pk)
+                headline = step.summary.get("headline", "")
+                how = "reused" if step.reused_from_id else step.get_state_display().lower()
+                self._write(f"{step.node}: {how}. {headline}")
+
+    def progress(self, step: StepRun) -> None:
+        """A line about the running step, in place on a terminal, else every 15 seconds."""
+        terminal = self.out.isatty()
+        if not terminal and time.monotonic() - self.last_line < 15:
+            return
+        total = f" of {step.progress_total:,}" if step.progress_total else ""
+        rate = f", {step.rate:.1f}/s" if step.rate else ""
+        left = f", {step.seconds_left / 60:.1f} min left" if step.seconds_left else ""
+        note = f" ({step.progress_note})" if step.progress_note else ""
+        self._write(f"{step.node}: {step.progress_done:,}{total} {step.progress_unit}{rate}{left}{note}", stay=terminal)
+
+    def _write(self, text: str, *, stay: bool = False) -> None:
+        self.last_line = time.monotonic()
+        line = f"[{self.last_line - self.begun:7.1f} s] {text}"
+        if self.out.isatty():
+            self.out.write("\r\033[K" + line, ending="" if stay else "\n")
+        else:
+            self.out.write(line)
+        self.out.flush()

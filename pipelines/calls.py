@@ -1,0 +1,101 @@
+"""Teachers' answers in the database: the durable store of :mod:`pipelines.teachers.engine`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Sum
+
+from pipelines.models import TeacherCall
+from pipelines.teachers.base import Completion, Usage
+from pipelines.teachers.desk import Desk
+from pipelines.teachers.engine import StoredCall
+
+UPDATED = (
+    "step_run",
+    "teacher",
+    "model",
+    "answer",
+    "finish_reason",
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_tokens",
+    "cost_usd",
+    "latency_ms",
+    "problem",
+    "tries",
+)
+
+
+class TeacherCalls:
+    """A ``CallStore`` on the ``TeacherCall`` table of one workspace. Its queries run on the desk's thread."""
+
+    def __init__(self, *, desk: Desk, workspace_id: Any, step_run_id: Any, teacher: str) -> None:
+        self.desk = desk
+        self.workspace_id = workspace_id
+        self.step_run_id = step_run_id
+        self.teacher = teacher
+
+    async def load(self, keys: Sequence[str]) -> dict[str, StoredCall]:
+        """See ``CallStore``."""
+        return await self.desk.do(lambda: self.find(keys))
+
+    async def put(self, call: StoredCall) -> None:
+        """See ``CallStore``. Committed when this returns."""
+        await self.desk.do(lambda: self.keep(call))
+
+    async def spent(self) -> float:
+        """See ``CallStore``."""
+        return await self.desk.do(self.sum_up)
+
+    def find(self, keys: Sequence[str]) -> dict[str, StoredCall]:
+        """The stored calls among ``keys`` (at most a few hundred); bad answers only of this step run."""
+        rows = TeacherCall.objects.filter(workspace_id=self.workspace_id, fingerprint__in=keys)
+        return {row.fingerprint: stored(row) for row in rows if not row.problem or row.step_run_id == self.step_run_id}
+
+    def keep(self, call: StoredCall) -> None:
+        """Insert or replace one call."""
+        answer, usage = call.completion, call.completion.usage
+        row = TeacherCall(
+            workspace_id=self.workspace_id,
+            fingerprint=call.key,
+            step_run_id=self.step_run_id,
+            teacher=self.teacher,
+            model=answer.model[:200],
+            answer={"message": answer.message(), "raw_id": answer.raw_id},
+            finish_reason=answer.finish_reason,
+            prompt_tokens=usage.input_tokens,
+            completion_tokens=usage.output_tokens,
+            cached_tokens=usage.cached_tokens,
+            cost_usd=call.cost_usd,
+            latency_ms=answer.latency_ms,
+            problem=call.problem[:300],
+            tries=call.tries,
+        )
+        # One statement, so it is whole or not there, and durable before the slot asks the next question.
+        TeacherCall.objects.bulk_create(
+            [row], update_conflicts=True, unique_fields=["workspace", "fingerprint"], update_fields=UPDATED
+        )
+
+    def sum_up(self) -> float:
+        """US dollars of this step run's calls."""
+        calls = TeacherCall.objects.filter(step_run_id=self.step_run_id)
+        return float(calls.aggregate(total=Sum("cost_usd"))["total"] or 0.0)
+
+
+def stored(row: TeacherCall) -> StoredCall:
+    """A database row as the engine's record."""
+    message = row.answer["message"]
+    completion = Completion(
+        text=message.get("content") or "",
+        tool_calls=message.get("tool_calls") or [],
+        model=row.model,
+        finish_reason=row.finish_reason,  # type: ignore[arg-type]
+        usage=Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens),
+        latency_ms=row.latency_ms,
+        raw_id=row.answer.get("raw_id", ""),
+    )
+    return StoredCall(
+        row.fingerprint, completion, problem=row.problem, tries=row.tries, cost_usd=row.cost_usd, at=row.at.isoformat()
+    )

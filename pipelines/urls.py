@@ -1,0 +1,23 @@
+"""Addresses of pipelines and runs, below ``/w/<workspace>/``."""
+
+from django.urls import path
+
+from pipelines.views import builder, pipelines, runs, steps
+
+urlpatterns = [
+    path("pipelines/", pipelines.index, name="pipelines"),
+    path("pipelines/new/", pipelines.gallery, name="pipeline_new"),
+    path("pipelines/new/<slug:template>/", pipelines.create, name="pipeline_create"),
+    path("pipelines/<slug:slug>/", builder.show, name="pipeline"),
+    path("pipelines/<slug:slug>/steps/<str:node>/", builder.save_step, name="pipeline_step"),
+    path("pipelines/<slug:slug>/spec.yaml", builder.download_spec, name="pipeline_spec"),
+    path("pipelines/<slug:slug>/start/", runs.start, name="run_start"),
+    path("runs/", runs.index, name="runs"),
+    path("runs/<int:number>/", runs.show, name="run"),
+    path("runs/<int:number>/cancel/", runs.cancel, name="run_cancel"),
+    path("runs/<int:number>/retry/", runs.retry, name="run_retry"),
+    path("runs/<int:number>/steps/<str:node>/", steps.show, name="run_step"),
+    path("runs/<int:number>/steps/<str:node>/answer/", steps.answer, name="run_step_answer"),
+    path("runs/<int:number>/steps/<str:node>/log.txt", steps.download_log, name="run_step_log"),
+    path("runs/<int:number>/steps/<str:node>/metrics.json", steps.metrics, name="run_step_metrics"),
+]

@@ -1,0 +1,168 @@
+"""One pipeline: its steps in order, the form of the chosen step, and the problems the server finds."""
+
+from __future__ import annotations
+
+import graphlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+from pydantic import ValidationError
+
+from pipelines import drafts
+from pipelines import spec as specs
+from pipelines.models import Pipeline, Run
+from pipelines.stepforms import FormField, form_fields, key_params
+from studio.access import WorkspaceRequest, role_required
+from studio.lib import params as params_lib
+from studio.registries import STEPS
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """What the outline shows of one node."""
+
+    id: str
+    step: str
+    label: str
+    group: str
+    feeds: tuple[str, ...]
+    params: tuple[tuple[str, str], ...]
+    problems: tuple[specs.Problem, ...]
+
+
+def get_pipeline(request: WorkspaceRequest, slug: str) -> Pipeline:
+    """The workspace's pipeline with this slug, or 404."""
+    return get_object_or_404(Pipeline, workspace=request.workspace, slug=slug)
+
+
+def judge(draft: Mapping[str, Any]) -> tuple[specs.Spec | None, list[specs.Problem]]:
+    """A draft's spec (None when its shape is broken) and every problem."""
+    try:
+        spec = specs.parse(draft)
+    except specs.SpecError as error:
+        return None, error.problems
+    return spec, specs.validate(spec)
+
+
+def outline(spec: specs.Spec, problems: list[specs.Problem]) -> list[NodeView]:
+    """The nodes in the order they run (as written when they go in a circle)."""
+    try:
+        order = spec.order()
+    except graphlib.CycleError:
+        order = [n.id for n in spec.nodes]
+    views = []
+    for node_id in order:
+        if node_id not in {n.id for n in spec.nodes}:
+            continue
+        node = spec.node(node_id)
+        step = STEPS[node.step] if node.step in STEPS else None
+        views.append(
+            NodeView(
+                id=node.id,
+                step=node.step,
+                label=step.label if step else node.step,
+                group=step.group if step else "Unknown",
+                feeds=tuple(f"{w['node']}.{w['port']}" for w in spec.wiring(node.id).values()),
+                params=tuple(key_params(step, node.params)) if step else (),
+                problems=tuple(p for p in problems if p.node == node.id),
+            )
+        )
+    return views
+
+
+def page(
+    request: WorkspaceRequest,
+    pipeline: Pipeline,
+    *,
+    selected: str | None,
+    saved: bool = False,
+    conflict: drafts.Conflict | None = None,
+    typed: Mapping[str, Any] | None = None,
+    problems_extra: tuple[specs.Problem, ...] = (),
+    status: int = 200,
+) -> HttpResponse:
+    """Render the pipeline's page, or only its editor for an htmx request."""
+    spec, problems = judge(pipeline.draft)
+    problems = [*problems_extra, *problems]
+    nodes = outline(spec, problems) if spec else []
+    chosen = next((n for n in nodes if n.id == selected), nodes[0] if nodes else None)
+    fields: list[FormField] = []
+    if chosen and spec and chosen.step in STEPS:
+        values = typed if typed is not None else spec.node(chosen.id).params
+        fields = form_fields(
+            STEPS[chosen.step], values=values, problems=chosen.problems, workspace=request.workspace
+        )
+    context = {
+        "pipeline": pipeline,
+        "nodes": nodes,
+        "chosen": chosen,
+        "step": STEPS[chosen.step] if chosen and chosen.step in STEPS else None,
+        "fields": fields,
+        "problems": problems,
+        "saved": saved,
+        "conflict": conflict,
+        "request_key": uuid.uuid4().hex,
+        "versions": pipeline.versions.all()[:10],
+        "runs": Run.objects.filter(version__pipeline=pipeline).select_related("version")[:10],
+        "command": f"python manage.py run_pipeline {pipeline.slug}.yaml --workspace {request.workspace.slug}",
+    }
+    template = "pipelines/pipeline.html#editor" if request.htmx else "pipelines/pipeline.html"
+    return render(request, template, context, status=status)
+
+
+@require_safe
+@role_required("viewer")
+def show(request: WorkspaceRequest, slug: str) -> HttpResponse:
+    """The pipeline's page; ``?step=`` chooses the step whose form is open."""
+    return page(request, get_pipeline(request, slug), selected=request.GET.get("step"))
+
+
+@require_POST
+@role_required("editor")
+def save_step(request: WorkspaceRequest, slug: str, node: str) -> HttpResponse:
+    """Save one step's parameters into the draft. Values that don't fit are kept as typed and shown with the problem."""
+    pipeline = get_pipeline(request, slug)
+    spec, _ = judge(pipeline.draft)
+    if spec is None or all(n.id != node for n in spec.nodes) or spec.node(node).step not in STEPS:
+        raise Http404("No such step in this pipeline.")
+    step = STEPS[spec.node(node).step]
+    typed = params_lib.parse_form(step.Params, request.POST)
+    revision = request.POST.get("revision", "")
+    try:
+        drafts.save(
+            pipeline,
+            spec=drafts.with_params(pipeline.draft, node, tidy(step, typed)),
+            revision=int(revision) if revision.isdigit() else -1,
+        )
+    except drafts.Conflict as conflict:
+        return page(request, pipeline, selected=node, typed=typed, conflict=conflict, status=409)
+    if request.htmx:
+        return page(request, pipeline, selected=node, saved=True)
+    return redirect(f"{reverse('pipeline', args=[request.workspace.slug, slug])}?step={node}")
+
+
+def tidy(step: Any, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Params as they are stored: typed values when they don't fit, else validated values without the defaults."""
+    try:
+        params = step.Params.model_validate(dict(typed))
+    except ValidationError:
+        return dict(typed)
+    stored: dict[str, Any] = params.model_dump(mode="json", exclude_defaults=True)
+    return stored
+
+
+@require_safe
+@role_required("viewer")
+def download_spec(request: WorkspaceRequest, slug: str) -> HttpResponse:
+    """The draft as YAML, to keep in Git or to run from the command line."""
+    pipeline = get_pipeline(request, slug)
+    text = specs.dump_yaml({"name": pipeline.name, **pipeline.draft})
+    response = HttpResponse(text, content_type="application/yaml; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{pipeline.slug}.yaml"'
+    return response

@@ -1,0 +1,126 @@
+"""Runs: the list, one run live, starting, cancelling, retrying."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from pipelines import runs
+from pipelines import spec as specs
+from pipelines.models import Run, StepRun
+from pipelines.runpages import step_views
+from pipelines.views import builder
+from studio.access import WorkspaceRequest, role_required
+from studio.jobs import State
+
+PAGE = 50
+
+
+def get_run(request: WorkspaceRequest, number: int) -> Run:
+    """The workspace's run with this number, or 404."""
+    runs_ = Run.objects.select_related("version__pipeline", "created_by", "workspace")
+    return get_object_or_404(runs_, workspace=request.workspace, number=number)
+
+
+@require_safe
+@role_required("viewer")
+def index(request: WorkspaceRequest) -> HttpResponse:
+    """Every run, newest first; ``?state=`` and ``?pipeline=`` filter, ``?before=`` pages."""
+    found = Run.objects.filter(workspace=request.workspace).select_related("version__pipeline", "created_by")
+    state, pipeline, before = (request.GET.get(k, "") for k in ("state", "pipeline", "before"))
+    if state in State.values:
+        found = found.filter(state=state)
+    if pipeline:
+        found = found.filter(version__pipeline__slug=pipeline)
+    if before.isdigit():
+        found = found.filter(number__lt=int(before))
+    rows = list(found.prefetch_related("steps")[: PAGE + 1])
+    context = {
+        "runs": [(run, run_progress(run)) for run in rows[:PAGE]],
+        "older": rows[PAGE - 1].number if len(rows) > PAGE else None,
+        "state": state,
+        "pipeline": pipeline,
+        "states": State.choices,
+    }
+    return render(request, "pipelines/runs.html", context)
+
+
+def run_progress(run: Run) -> dict[str, Any]:
+    """How many steps are done, and which one is at work."""
+    steps = list(run.steps.all())
+    current = next((s for s in steps if s.state in (State.RUNNING, State.WAITING, State.FAILED)), None)
+    return {"done": sum(s.state == State.SUCCEEDED for s in steps), "total": len(steps), "current": current}
+
+
+@require_safe
+@role_required("viewer")
+def show(request: WorkspaceRequest, number: int) -> HttpResponse:
+    """One run. An htmx request gets the live part, which asks again until the run has ended."""
+    run = get_run(request, number)
+    views = step_views(run)
+    training = next((v.step for v in views if v.charts), None)
+    context = {
+        "run": run,
+        "views": views,
+        "training": training,
+        "can_cancel": not run.is_finished,
+        "can_retry": any(v.step.state in (State.FAILED, State.CANCELLED) for v in views),
+        "waiting": [v for v in views if v.step.state == State.WAITING],
+        "failed": [v for v in views if v.step.state == State.FAILED],
+        "request_key": uuid.uuid4().hex,
+    }
+    return render(request, "pipelines/run.html#live" if request.htmx else "pipelines/run.html", context)
+
+
+@require_POST
+@role_required("editor")
+def start(request: WorkspaceRequest, slug: str) -> HttpResponse:
+    """Freeze the draft and start a run of it. The same form sent twice starts one run."""
+    pipeline = builder.get_pipeline(request, slug)
+    user = cast(User, request.user)
+    try:
+        version = runs.freeze(pipeline, user=user)
+        run = runs.start_run(version, user=user, request_key=request.POST.get("request_key", "")[:64])
+    except specs.SpecError as error:
+        count = len(error.problems)
+        messages.error(request, f"The run was not started: {count} problem{'s' * (count != 1)} to mend first.")
+        return builder.page(request, pipeline, selected=error.problems[0].node or None, status=422)
+    return redirect(run)
+
+
+@require_POST
+@role_required("editor")
+def cancel(request: WorkspaceRequest, number: int) -> HttpResponse:
+    """Cancel what has not ended. What succeeded, and every paid answer, is kept."""
+    run = get_run(request, number)
+    if run.is_finished:
+        messages.info(request, f"Run {run.number} had already ended.")
+    else:
+        runs.cancel_run(run, user=cast(User, request.user))
+        messages.success(request, f"Run {run.number} is being cancelled. Finished steps and paid answers are kept.")
+    return redirect(run)
+
+
+@require_POST
+@role_required("editor")
+def retry(request: WorkspaceRequest, number: int) -> HttpResponse:
+    """Try failed and cancelled steps again from where they stood."""
+    run = get_run(request, number)
+    count = runs.retry_run(run, user=cast(User, request.user))
+    if count:
+        messages.success(request, f"{count} step{'s' * (count != 1)} set back to be tried again.")
+    else:
+        messages.info(request, "There is no failed or cancelled step to retry.")
+    return redirect(run)
+
+
+def get_step(request: WorkspaceRequest, number: int, node: str) -> StepRun:
+    """A step of one of the workspace's runs, or 404."""
+    steps = StepRun.objects.select_related("run__version__pipeline", "run__workspace", "reused_from__run")
+    return get_object_or_404(steps, run__workspace=request.workspace, run__number=number, node=node)

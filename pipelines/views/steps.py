@@ -1,0 +1,81 @@
+"""One step of a run: what it was given, what it said, what it made; and the answer to its question."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import FileResponse, Http404, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from pipelines import runs
+from pipelines.context import log_path
+from pipelines.runpages import log_tail, metric_series, step_view
+from pipelines.views.runs import get_step
+from studio.access import WorkspaceRequest, role_required
+from studio.lib.errors import StudioError
+from studio.lib.params import describe, parse_form
+from studio.registries import STEPS
+
+
+@require_safe
+@role_required("viewer")
+def show(request: WorkspaceRequest, number: int, node: str) -> HttpResponse:
+    """The step's page; the same content opens in a drawer for htmx. The live part asks again until it has ended."""
+    step = get_step(request, number, node)
+    view = step_view(step)
+    params = [(f, step.params.get(f.name)) for f in describe(STEPS[step.step].Params)] if step.step in STEPS else []
+    context = {
+        "step": step,
+        "view": view,
+        "params": params,
+        "log": log_tail(step.reused_from_id or step.pk),
+        "is_owner_trace": request.membership.at_least("editor") and step.trace,
+    }
+    return render(request, "pipelines/step.html#live" if request.htmx else "pipelines/step.html", context)
+
+
+@require_POST
+@role_required("editor")
+def answer(request: WorkspaceRequest, number: int, node: str) -> HttpResponse:
+    """Go on with a waiting step, with other parameters (a higher cost cap, say), or end it."""
+    step = get_step(request, number, node)
+    user = cast(User, request.user)
+    if request.POST.get("decision") == "stop":
+        step.request_cancel()
+        runs.advance(step.run_id)
+        messages.success(request, f"'{step.node}' was stopped. Answers already paid for are kept for the next run.")
+        return redirect(step.run)
+    params = STEPS[step.step].Params
+    given = {k: v for k, v in parse_form(params, request.POST).items() if k in request.POST}
+    try:
+        changed = runs.answer_step(step, user=user, answers=given)
+    except StudioError as error:
+        messages.error(request, f"{error} {error.action}")
+        return redirect("run_step", request.workspace.slug, number, node)
+    if changed:
+        messages.success(request, f"'{step.node}' goes on.")
+    else:
+        messages.info(request, f"'{step.node}' was not waiting any more.")
+    return redirect(step.run)
+
+
+@require_safe
+@role_required("viewer")
+def download_log(request: WorkspaceRequest, number: int, node: str) -> FileResponse:
+    """The whole log of a step as text."""
+    step = get_step(request, number, node)
+    path = log_path(step.pk)
+    if not path.exists():
+        raise Http404("This step has no log yet.")
+    return FileResponse(path.open("rb"), content_type="text/plain; charset=utf-8", filename=f"run-{number}-{node}.log")
+
+
+@require_safe
+@role_required("viewer")
+def metrics(request: WorkspaceRequest, number: int, node: str) -> JsonResponse:
+    """The step's curves: name → x and y values."""
+    step = get_step(request, number, node)
+    return JsonResponse({"series": metric_series(step), "live": not step.is_finished})
