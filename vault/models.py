@@ -105,7 +105,9 @@ class Upload(Job):
     good_rows_only = models.BooleanField(default=False)
     findings: Any = models.JSONField(default=dict)
     """Counts and the first problems, as the preview and the import found them."""
-    version = models.ForeignKey(DatasetVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="uploads")
+    version = models.ForeignKey(
+        DatasetVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="uploads"
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta(Job.Meta):

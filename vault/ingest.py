@@ -1,0 +1,328 @@
+"""From a user's file to a dataset version: receive, preview, import. The import is a job; nothing is ever half imported."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+from pydantic import ValidationError
+
+from studio import audit
+from studio.jobs import State
+from studio.lib.canonical import file_sha256, fingerprint
+from studio.lib.errors import Cancelled, LeaseLost, StudioError
+from studio.lib.params import problems as param_problems
+from studio.models import Workspace
+from studio.registries import READERS
+from vault import scan, store
+from vault.models import Dataset, DatasetVersion, Upload
+from vault.problems import ProblemLog
+from vault.readers import Reader, ReaderError, recognise
+from vault.readers.base import RowError
+from vault.rows import Row, write_rows
+from vault.scan import Tally, good_rows
+from vault.uploads import is_disk_full
+
+BEAT_SECONDS = 1.0
+BEAT_ROWS = 200
+UNSAFE = re.compile(r"[^\w.-]+")
+
+
+class NeedsGoodRowsOnly(StudioError):
+    """Some lines were refused and nobody has said yet that the good ones may be imported alone."""
+
+
+# --- receiving ---------------------------------------------------------------------------------------------------------
+
+
+def receive(file: Any, *, workspace: Workspace, name: str, user: Any) -> Upload:
+    """Take an uploaded file into scratch and guess its format and mapping.
+
+    ``file`` comes from ``vault.uploads.ScratchUploadHandler``. Raises ``ReaderError`` for a file that no reader can use;
+    nothing is kept then.
+    """
+    upload = Upload(
+        workspace=workspace,
+        dataset_name=name,
+        file_name=file.name,
+        size=file.size,
+        sha256=file.sha256,
+        ready=False,
+        created_by=user,
+    )
+    upload.findings = {"lines": file.line_count}
+    target = source_path(upload)
+    target.parent.mkdir(exist_ok=True)
+    os.replace(file.temporary_file_path(), target)
+    try:
+        upload.reader = recognise(target, READERS.items(), name=file.name)
+        upload.params = READERS[upload.reader]().suggest(target)
+    except ReaderError:
+        discard(upload)
+        raise
+    upload.save(force_insert=True)
+    return upload
+
+
+def scratch_of(upload: Upload) -> Path:
+    """The working folder of an upload."""
+    return store.scratch_dir(f"upload-{upload.pk}")
+
+
+def source_path(upload: Upload) -> Path:
+    """Where the user's file lies until it is imported. Its name is made harmless and is only there to be shown."""
+    name = UNSAFE.sub("_", upload.file_name.replace("\\", "/").rsplit("/", 1)[-1])[-80:].strip("._")
+    return scratch_of(upload) / "source" / (name or "file")
+
+
+def problems_path(upload: Upload) -> Path:
+    """Where the refused lines of the last import attempt are listed."""
+    return scratch_of(upload) / "problems.jsonl"
+
+
+def discard(upload: Upload) -> None:
+    """Delete the working folder of an upload that will not be imported."""
+    store.remove_scratch(f"upload-{upload.pk}")
+
+
+# --- mapping -----------------------------------------------------------------------------------------------------------
+
+
+def parse_params(reader: str, values: dict[str, Any]) -> Any:
+    """The reader's validated ``Params``; raises ``StudioError`` with every problem in words."""
+    try:
+        return READERS[reader].Params(**values)
+    except ValidationError as error:
+        text = " ".join(f"{field}: {message}" for field, message in param_problems(error))
+        raise StudioError(
+            f"The parameters of the reader '{reader}' are wrong. {text}", action="Correct them."
+        ) from None
+
+
+def start(upload: Upload, *, reader: str, params: Any, good_rows_only: bool) -> bool:
+    """The user said: import. False when it was started before (a second click, another tab)."""
+    changed = Upload.objects.filter(pk=upload.pk, state=State.PENDING, ready=False).update(
+        reader=reader, params=params.model_dump(mode="json"), good_rows_only=good_rows_only, ready=True
+    )
+    upload.refresh_from_db()
+    if changed:
+        upload.ring()
+    return bool(changed)
+
+
+def accept_good_rows(upload: Upload) -> bool:
+    """The user said that the good rows are enough; False when nobody was asked any more."""
+    Upload.objects.filter(pk=upload.pk, state=State.WAITING).update(good_rows_only=True)
+    resumed = upload.resume()
+    if resumed:
+        upload.ring()
+    return resumed
+
+
+# --- importing ---------------------------------------------------------------------------------------------------------
+
+
+def run_upload(pk: Any) -> None:
+    """Do an upload's import if it is there to be done. Safe to call twice, or by two workers: one of them claims it."""
+    upload = Upload.claim(pk)
+    if upload is None:
+        return
+    try:
+        _import(upload)
+    except LeaseLost:
+        return
+    except Cancelled as stopped:
+        upload.finish(State.CANCELLED, error=str(stopped))
+    except NeedsGoodRowsOnly as question:
+        upload.wait(question=str(question), action=question.action)
+    except StudioError as error:
+        upload.finish(State.FAILED, error=str(error), action=error.action)
+    except Exception:  # The one place where a bug in an import becomes a failed job with its trace.
+        upload.finish(
+            State.FAILED,
+            error="The import stopped because of a fault in the Studio.",
+            action="Try again; if it happens again, give the operator the time and this upload's address.",
+            trace=traceback.format_exc(),
+        )
+
+
+def _import(upload: Upload) -> None:
+    source = source_path(upload)
+    if not source.exists():
+        raise StudioError(f"The uploaded file {upload.file_name} is gone.", action="Upload it again.")
+    folder = scratch_of(upload) / f"rows-{upload.attempt}"
+    shutil.rmtree(folder, ignore_errors=True)
+    tally = Tally()
+    upload.heartbeat(
+        progress_done=0,
+        progress_from=0,
+        progress_since=timezone.now(),
+        progress_unit="lines",
+        progress_total=upload.findings.get("lines") or None,
+        progress_note="Reading rows",
+    )
+    reader, params = READERS[upload.reader](), parse_params(upload.reader, upload.params)
+
+    def beat() -> None:
+        upload.heartbeat(progress_done=tally.line)
+
+    with ProblemLog(problems_path(upload)) as log:
+        write(source, folder, reader, params, tally, file_name=upload.file_name, beat=beat, on_problem=log.add)
+    found = upload.findings | tally.as_json() | {"notices": scan.notices(source, params, tally), "complete": True}
+    Upload.objects.filter(pk=upload.pk).update(findings=found)
+    check(tally, file_name=upload.file_name, good_rows_only=upload.good_rows_only)
+    upload.heartbeat(progress_done=tally.line, progress_note="Storing")
+    with transaction.atomic():
+        upload.version = record_version(
+            folder,
+            workspace=upload.workspace,
+            name=upload.dataset_name,
+            user=upload.created_by,
+            file_name=upload.file_name,
+            sha256=upload.sha256,
+            tally=tally,
+        )
+        Upload.objects.filter(pk=upload.pk).update(version=upload.version)
+        upload.finish(State.SUCCEEDED)
+    shutil.rmtree(source.parent, ignore_errors=True)
+
+
+def write(
+    source: Path,
+    folder: Path,
+    reader: Reader,
+    params: Any,
+    tally: Tally,
+    *,
+    file_name: str,
+    beat: Callable[[], None],
+    on_problem: Callable[[RowError], None] | None = None,
+) -> None:
+    """Read ``source`` into ``folder/rows.parquet``, calling ``beat`` about once a second. Raises ``DiskFull``."""
+    items = _beating(reader.rows(source, params), beat)
+    rows = good_rows(items, tally, repeated=params.repeated, file_name=file_name, on_problem=on_problem)
+    try:
+        write_rows(folder, rows)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if is_disk_full(error):
+            raise store.DiskFull from error
+        raise
+
+
+def _beating(items: Iterator[Row | RowError], beat: Callable[[], None]) -> Iterator[Row | RowError]:
+    last = time.monotonic()
+    for count, item in enumerate(items):
+        if count % BEAT_ROWS == 0 and time.monotonic() - last >= BEAT_SECONDS:
+            beat()
+            last = time.monotonic()
+        yield item
+
+
+def check(tally: Tally, *, file_name: str, good_rows_only: bool) -> None:
+    """Raise when a file gave no row, or when lines were refused and nobody allowed that."""
+    first = tally.problems[0] if tally.problems else None
+    if tally.kept == 0:
+        reason = f" The first problem is on line {first.line}: {first.reason}" if first else ""
+        raise ReaderError(
+            f"{file_name} holds no row that can be used.{reason}",
+            action="Check the format, the mapping and the encoding, or mend the file, and upload it again.",
+        )
+    if first and not good_rows_only:
+        total = tally.kept + tally.refused
+        raise NeedsGoodRowsOnly(
+            f"{tally.refused:,} of {total:,} rows can't be used. The first is on line {first.line}: {first.reason}",
+            action=f"Import the {tally.kept:,} good rows, or cancel, mend the file and upload it again.",
+        )
+
+
+def record_version(
+    folder: Path, *, workspace: Workspace, name: str, user: Any, file_name: str, sha256: str, tally: Tally
+) -> DatasetVersion:
+    """Publish a folder of rows as the next version of the dataset ``name``. Call it inside a transaction.
+
+    When the newest version already holds these very rows, that version is returned and no new one is made.
+    """
+    slug = dataset_slug(name)
+    dataset, _ = Dataset.objects.get_or_create(
+        workspace=workspace, slug=slug, defaults={"name": name, "created_by": user}
+    )
+    # Two imports into one dataset take their numbers one after the other.
+    dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
+    artifact = store.publish(folder, kind="dataset", workspace=workspace, meta={"rows": tally.kept})
+    latest = dataset.latest
+    if latest is not None and latest.artifact_id == artifact.pk:
+        return latest
+    summary = {k: v for k, v in tally.as_json().items() if k != "problems"}
+    version = DatasetVersion.objects.create(
+        dataset=dataset,
+        number=latest.number + 1 if latest else 1,
+        artifact=artifact,
+        rows=tally.kept,
+        message=f"Imported from {file_name}"[:300],
+        summary=summary | {"file": file_name, "sha256": sha256},
+        created_by=user,
+    )
+    audit.record(
+        workspace,
+        actor=user or "system",
+        verb="imported",
+        subject=str(version),
+        details={"file": file_name, "sha256": sha256, "rows": tally.kept, "refused": tally.refused},
+    )
+    return version
+
+
+def dataset_slug(name: str) -> str:
+    """The address of a dataset with this name; names without Latin letters or digits get a short hash."""
+    return slugify(name)[:80].strip("-") or f"dataset-{fingerprint(name)[:8]}"
+
+
+def import_file(
+    path: Path,
+    *,
+    workspace: Workspace,
+    name: str,
+    reader: str = "",
+    params: dict[str, Any] | None = None,
+    user: Any = None,
+    good_rows_only: bool = False,
+) -> DatasetVersion:
+    """Import a file that lies on this machine, here and now, without a job or a broker.
+
+    Without ``reader`` the format is recognised; without ``params`` the mapping is guessed from the column names. The same
+    file again gives the version that is already there. Raises ``StudioError`` (``NeedsGoodRowsOnly`` for refused lines).
+    """
+    if not path.is_file():
+        raise StudioError(f"There is no file {path}.", action="Check the path.")
+    chosen = reader or recognise(path, READERS.items())
+    made = READERS[chosen]()
+    values = parse_params(chosen, made.suggest(path) if params is None else params)
+    scratch = f"import-{uuid.uuid4()}"
+    tally = Tally()
+    try:
+        folder = store.scratch_dir(scratch) / "rows"
+        write(path, folder, made, values, tally, file_name=path.name, beat=lambda: None)
+        check(tally, file_name=path.name, good_rows_only=good_rows_only)
+        with transaction.atomic():
+            return record_version(
+                folder,
+                workspace=workspace,
+                name=name,
+                user=user,
+                file_name=path.name,
+                sha256=file_sha256(path),
+                tally=tally,
+            )
+    finally:
+        store.remove_scratch(scratch)
