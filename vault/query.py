@@ -153,6 +153,23 @@ def _connection(root: Path) -> Any:
         return _connections[key]
 
 
+def ask(sql: str, values: Sequence[Any], *, root: Path) -> list[tuple[Any, ...]]:
+    """All records of one query to files below ``root``, named by a bound value. Raises :class:`TooSlow` after five seconds."""
+    import duckdb
+
+    cursor = _connection(root).cursor()
+    timer = threading.Timer(SECONDS, cursor.interrupt)
+    timer.start()
+    try:
+        answer: list[tuple[Any, ...]] = cursor.execute(sql, list(values)).fetchall()
+    except duckdb.InterruptException:
+        raise TooSlow from None
+    finally:
+        timer.cancel()
+        cursor.close()
+    return answer
+
+
 class RowTable:
     """The rows of one dataset folder below ``root``, which is all that the connection may read."""
 
@@ -161,19 +178,7 @@ class RowTable:
         self._root = root
 
     def _ask(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        import duckdb
-
-        cursor = _connection(self._root).cursor()
-        timer = threading.Timer(SECONDS, cursor.interrupt)
-        timer.start()
-        try:
-            answer: list[tuple[Any, ...]] = cursor.execute(sql, [self._file, *values]).fetchall()
-        except duckdb.InterruptException:
-            raise TooSlow from None
-        finally:
-            timer.cancel()
-            cursor.close()
-        return answer
+        return ask(sql, [self._file, *values], root=self._root)
 
     def page(self, wanted: Filter, *, after: int | None = None, before: int | None = None, size: int = PAGE) -> Page:
         """One page in row order: the rows after ``after``, or the last ones before ``before``. Positions, not offsets."""
