@@ -1,0 +1,227 @@
+// <metric-chart src="…" live>: curves over steps, drawn with uPlot, with a table of the same numbers for screen readers.
+//
+// Data is JSON, from `src` (fetched again every two seconds while `live` and the answer says "live": true) or from the
+// json_script element named by `data`:
+//   {"x": [1, 2, …], "series": [{"name": "Loss", "role": "student", "values": [2.1, null, …], "smooth": true}], "live": true}
+import uPlot from "../vendor/uplot/uPlot.min.js";
+
+const EVERY = 2000;
+const TABLE_ROWS = 200;
+
+class MetricChart extends HTMLElement {
+  connectedCallback() {
+    this.tall = Number(this.getAttribute("height")) || 240;
+    this.stage = make("div", "chart-stage");
+    this.stage.setAttribute("aria-hidden", "true");
+    this.note = make("div", "chart-empty");
+    this.table = document.createElement("details");
+    this.table.className = "chart-table";
+    const summary = make("summary", "");
+    summary.textContent = "As a table";
+    this.table.append(summary);
+    this.table.addEventListener("toggle", () => this.fillTable());
+    this.replaceChildren(this.stage, this.table);
+    this.resizer = new ResizeObserver(() => this.resize());
+    this.resizer.observe(this);
+    this.redraw = () => { this.plot?.destroy(); this.plot = null; this.draw(); };
+    document.addEventListener("studio:theme", this.redraw);
+    this.load();
+  }
+
+  disconnectedCallback() {
+    clearTimeout(this.timer);
+    this.resizer.disconnect();
+    document.removeEventListener("studio:theme", this.redraw);
+    this.plot?.destroy();
+    this.plot = null;
+  }
+
+  async load() {
+    const inline = this.getAttribute("data");
+    try {
+      if (inline) {
+        this.take(JSON.parse(document.getElementById(inline).textContent));
+      } else if (!document.hidden) {
+        const answer = await fetch(this.getAttribute("src"), { headers: { Accept: "application/json" } });
+        if (answer.ok) this.take(await answer.json());
+        else if (!this.shown) this.say("The curve could not be loaded. Reload the page to try again.");
+      }
+    } catch {
+      if (!this.shown) this.say("The curve could not be loaded. Reload the page to try again.");
+    }
+    if (this.isConnected && !inline && this.hasAttribute("live") && this.shown?.live !== false) this.timer = setTimeout(() => this.load(), EVERY);
+  }
+
+  take(data) {
+    const before = this.shown;
+    const same = before && before.series.length === data.series.length && before.x.length === data.x.length && before.x.at(-1) === data.x.at(-1);
+    this.shown = data;
+    if (same && this.plot) return;
+    if (before && before.series.length !== data.series.length) {
+      this.plot?.destroy();
+      this.plot = null;
+    }
+    this.draw();
+    this.fillTable();
+  }
+
+  say(text) {
+    this.note.textContent = text;
+    this.stage.append(this.note);
+  }
+
+  columns() {
+    const columns = [this.shown.x];
+    for (const series of this.shown.series) {
+      if (series.smooth) columns.push(series.values, smooth(series.values));
+      else columns.push(series.values);
+    }
+    return columns;
+  }
+
+  draw() {
+    if (!this.shown) return;
+    if (!this.shown.x.length) {
+      this.say(this.shown.live === false ? "No points were recorded." : "The first point appears after the first step.");
+      return;
+    }
+    this.note.remove();
+    if (this.plot) {
+      this.plot.setData(this.columns());
+      this.labels();
+      return;
+    }
+    const style = getComputedStyle(this);
+    const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    const series = [{ label: this.getAttribute("x-label") || "step" }];
+    this.ends = [];
+    for (const one of this.shown.series) {
+      const stroke = colour(one.role || "student") || colour("accent");
+      if (one.smooth) series.push({ label: `${one.name} (each step)`, stroke: `color-mix(in srgb, ${stroke} 35%, transparent)`, width: 1, points: { show: false }, spanGaps: true });
+      this.ends.push({ index: series.length, name: one.name, stroke });
+      series.push({ label: one.name, stroke, width: 2, points: { show: this.shown.x.length < 3 }, spanGaps: true, dash: one.dash ? [5, 4] : undefined });
+    }
+    const axis = { stroke: colour("ink-2"), font: `11px ${style.getPropertyValue("--font-mono") || "monospace"}`, ticks: { show: false }, grid: { stroke: colour("line"), width: 1 } };
+    this.tip = make("div", "chart-tip");
+    this.tip.hidden = true;
+    this.marks = this.ends.map((end) => {
+      const mark = make("div", "chart-label");
+      mark.style.color = end.stroke;
+      return mark;
+    });
+    this.plot = new uPlot({
+      width: Math.max(200, this.clientWidth),
+      height: this.tall,
+      padding: [12, this.room(), 0, 4],
+      legend: { show: false },
+      cursor: { y: false, points: { size: 7 } },
+      scales: { x: { time: false } },
+      axes: [{ ...axis, size: 28, grid: { show: false } }, { ...axis, size: 48, values: (_, ticks) => ticks.map(short) }],
+      series,
+      hooks: { setCursor: [(plot) => this.point(plot)], draw: [() => this.labels()] },
+    }, this.columns(), this.stage);
+    this.plot.over.append(this.tip, ...this.marks);
+    this.labels();
+  }
+
+  /** Space to the right of the plot for the names written at the ends of the lines. */
+  room() {
+    return Math.min(150, 24 + 7 * Math.max(...this.shown.series.map((series) => series.name.length + 7)));
+  }
+
+  labels() {
+    if (!this.plot || !this.marks) return;
+    const columns = this.plot.data;
+    const taken = [];
+    this.ends.forEach((end, i) => {
+      const values = columns[end.index];
+      let at = values.length - 1;
+      while (at >= 0 && values[at] == null) at -= 1;
+      const mark = this.marks[i];
+      mark.hidden = at < 0;
+      if (at < 0) return;
+      mark.textContent = `${end.name} ${short(values[at])}`;
+      mark.style.left = `${this.plot.valToPos(columns[0][at], "x") + 8}px`;
+      let top = this.plot.valToPos(values[at], "y") - 8;
+      while (taken.some((other) => Math.abs(other - top) < 16)) top += 16;
+      taken.push(top);
+      mark.style.top = `${top}px`;
+    });
+  }
+
+  point(plot) {
+    const at = plot.cursor.idx;
+    this.tip.hidden = at == null || plot.cursor.left < 0;
+    if (this.tip.hidden) return;
+    const parts = [`${plot.series[0].label} ${plot.data[0][at]}`];
+    for (const end of this.ends) if (plot.data[end.index][at] != null) parts.push(`${end.name} ${short(plot.data[end.index][at])}`);
+    this.tip.textContent = parts.join("  ");
+    const left = plot.cursor.left + 12;
+    this.tip.style.left = `${Math.min(left, plot.over.clientWidth - this.tip.offsetWidth)}px`;
+    this.tip.style.top = "4px";
+  }
+
+  resize() {
+    if (this.plot && this.clientWidth && this.plot.width !== this.clientWidth) {
+      this.plot.setSize({ width: this.clientWidth, height: this.tall });
+    }
+  }
+
+  fillTable() {
+    if (!this.table.open || !this.shown) return;
+    this.table.querySelector("table")?.remove();
+    const table = make("table", "table table-dense");
+    const caption = make("caption", "");
+    const rows = this.shown.x.length;
+    caption.textContent = `${this.getAttribute("label") || "Curve"}: ${rows > TABLE_ROWS ? `every ${Math.ceil(rows / TABLE_ROWS)}th of ${rows} points` : `${rows} points`}`;
+    const head = document.createElement("tr");
+    for (const name of [this.getAttribute("x-label") || "step", ...this.shown.series.map((series) => series.name)]) {
+      const cell = make("th", "num");
+      cell.scope = "col";
+      cell.textContent = name;
+      head.append(cell);
+    }
+    const body = document.createElement("tbody");
+    const every = Math.max(1, Math.ceil(rows / TABLE_ROWS));
+    for (let i = 0; i < rows; i += every) {
+      const row = document.createElement("tr");
+      for (const value of [this.shown.x[i], ...this.shown.series.map((series) => series.values[i])]) {
+        const cell = make("td", "num");
+        cell.textContent = value == null ? "–" : short(value);
+        row.append(cell);
+      }
+      body.append(row);
+    }
+    const thead = document.createElement("thead");
+    thead.append(head);
+    table.append(caption, thead, body);
+    this.table.append(table);
+  }
+}
+
+function make(tag, css) {
+  const element = document.createElement(tag);
+  if (css) element.className = css;
+  return element;
+}
+
+/** An exponential mean that forgets its start (bias-corrected), so that noise does not hide the trend. */
+function smooth(values, keep = 0.9) {
+  let mean = 0;
+  let weight = 0;
+  return values.map((value) => {
+    if (value == null) return null;
+    mean = keep * mean + (1 - keep) * value;
+    weight = keep * weight + (1 - keep);
+    return mean / weight;
+  });
+}
+
+function short(value) {
+  if (value == null) return "–";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 0.001 || size >= 1e6)) return value.toExponential(1);
+  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
+}
+
+customElements.define("metric-chart", MetricChart);

@@ -1,0 +1,25 @@
+// The entry point: everything a page may need, each part a small module; the chart is fetched only where one is shown.
+import "./theme.js";
+import "./menus.js";
+import "./confirm.js";
+import "./copy.js";
+import "./drawer.js";
+import "./keys.js";
+import "./palette.js";
+import "./times.js";
+import "./toasts.js";
+import "./upload.js";
+
+const needed = { "metric-chart": "./metric-chart.js" };
+
+function fetchNeeded() {
+  for (const [tag, module] of Object.entries(needed)) {
+    if (document.querySelector(tag)) {
+      import(module);
+      delete needed[tag];
+    }
+  }
+}
+
+fetchNeeded();
+document.addEventListener("htmx:after:swap", fetchNeeded);

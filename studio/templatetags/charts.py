@@ -1,0 +1,256 @@
+"""Geometry of the pictures drawn by the server: histogram, confusion matrix, intervals, timeline, sparkline, calibration.
+
+Each tag turns plain data into plain positions; the component of the same name draws them, so that a chart needs neither
+script nor inline style and looks the same in an exported report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from math import floor, isfinite, log10
+from typing import Any
+
+from django import template
+from django.utils import timezone
+
+from studio.templatetags.ui import duration, number
+
+register = template.Library()
+
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 560, 180, 44, 24, 14
+
+
+def nice_ticks(top: float, *, about: int = 4) -> list[float]:
+    """Round values from 0 to at least ``top`` for an axis with a zero baseline."""
+    if not top > 0 or not isfinite(top):
+        return [0.0, 1.0]
+    rough = top / about
+    scale = 10.0 ** floor(log10(rough))
+    step = next(s * scale for s in (1, 2, 2.5, 5, 10) if s * scale >= rough)
+    count = int(-(-top // step))
+    return [round(step * i, 10) for i in range(count + 1)]
+
+
+def _item(thing: Any, key: str, default: Any = None) -> Any:
+    return thing.get(key, default) if isinstance(thing, Mapping) else getattr(thing, key, default)
+
+
+@register.simple_tag
+def histogram_view(bins: Iterable[Any], unit: str = "") -> dict[str, Any]:
+    """Bars of a histogram. A bin is ``{"low", "high", "count"}`` (numbers) or ``{"label", "count"}``, with optional ``href`` and ``role``."""
+    rows = list(bins or [])
+    ticks = nice_ticks(max((float(_item(b, "count", 0)) for b in rows), default=0))
+    inner, tall = WIDTH - LEFT, HEIGHT - TOP - BOTTOM
+    slot = inner / max(1, len(rows))
+    bars = []
+    for i, b in enumerate(rows):
+        count = float(_item(b, "count", 0))
+        high = tall * count / ticks[-1]
+        low_edge = _item(b, "low")
+        label = _item(b, "label") or (f"{number(low_edge)} to {number(_item(b, 'high'))}")
+        bars.append(
+            {
+                "x": round(LEFT + i * slot + min(1.0, slot * 0.1), 2),
+                "slot_x": round(LEFT + i * slot, 2),
+                "slot": round(slot, 2),
+                "y": round(TOP + tall - high, 2),
+                "width": round(max(1.0, slot - min(2.0, slot * 0.2)), 2),
+                "height": round(high, 2),
+                "count": _item(b, "count", 0),
+                "label": label,
+                "href": _item(b, "href", ""),
+                "role": _item(b, "role", ""),
+            }
+        )
+    every = max(1, -(-len(rows) // 8))
+    labels = []
+    if rows and _item(rows[0], "low") is not None:
+        edges = [_item(b, "low") for b in rows] + [_item(rows[-1], "high")]
+        labels = [{"x": round(LEFT + i * slot, 2), "text": number(e)} for i, e in enumerate(edges) if i % every == 0]
+    elif slot >= 40:
+        labels = [
+            {"x": round(LEFT + (i + 0.5) * slot, 2), "text": str(_item(b, "label"))[: int(slot // 6)]}
+            for i, b in enumerate(rows)
+        ]
+    return {
+        "bars": bars,
+        "labels": labels,
+        "grid": [{"y": round(TOP + tall - tall * t / ticks[-1], 2), "text": number(t)} for t in ticks],
+        "width": WIDTH,
+        "height": HEIGHT,
+        "left": LEFT,
+        "bottom": TOP + tall,
+        "top": TOP,
+        "tall": tall,
+        "unit": unit,
+    }
+
+
+def _shade(count: float, top: float) -> int:
+    """0 for none, else 1 to 4 by the share of the largest count."""
+    return 0 if not count or not top else min(4, 1 + int(4 * count / top * 0.999))
+
+
+@register.simple_tag
+def matrix_view(labels: Sequence[str], counts: Sequence[Sequence[Any]], hrefs: Any = None) -> dict[str, Any]:
+    """Rows of a confusion matrix. ``counts[i][j]``: rows whose true label is i and that were answered j.
+
+    ``hrefs``, when given, is ``{(i, j): url}`` or a nested list; shades compare hits with hits and misses with misses.
+    """
+    grid = [[float(c or 0) for c in row] for row in counts or []]
+    hit_top = max((grid[i][i] for i in range(len(grid)) if i < len(grid[i])), default=0)
+    miss_top = max((c for i, row in enumerate(grid) for j, c in enumerate(row) if i != j), default=0)
+    rows = []
+    for i, row in enumerate(grid):
+        total = sum(row)
+        cells = []
+        for j, count in enumerate(row):
+            shade = _shade(count, hit_top if i == j else miss_top)
+            href = ""
+            if isinstance(hrefs, Mapping):
+                href = hrefs.get((i, j), "")
+            elif hrefs:
+                href = hrefs[i][j]
+            cells.append(
+                {
+                    "count": int(count),
+                    "css": f"{'hit' if i == j else 'miss'}-{shade}" if shade else "",
+                    "href": href if count else "",
+                    "answer": labels[j],
+                }
+            )
+        rows.append(
+            {"label": labels[i], "cells": cells, "total": int(total), "recall": grid[i][i] / total if total else None}
+        )
+    return {"labels": list(labels or []), "rows": rows}
+
+
+@register.simple_tag
+def interval_view(value: Any, low: Any = None, high: Any = None, minimum: Any = 0, maximum: Any = 1) -> dict[str, Any]:
+    """Positions (0 to 100) of a value and its interval on a scale from ``minimum`` to ``maximum``."""
+    floor_, top = float(minimum), float(maximum)
+
+    def place(x: Any) -> float | None:
+        if x is None or x == "" or top <= floor_:
+            return None
+        return round(min(100.0, max(0.0, 100 * (float(x) - floor_) / (top - floor_))), 2)
+
+    return {"at": place(value), "low": place(low), "high": place(high)}
+
+
+@register.simple_tag
+def sparkline_points(values: Iterable[Any], width: int = 80, height: int = 20) -> dict[str, Any]:
+    """``points`` of a polyline through ``values`` and its last point; empty for fewer than two numbers."""
+    numbers = [float(v) for v in values or [] if v is not None and isfinite(float(v))]
+    if len(numbers) < 2:
+        return {"points": "", "x": 0, "y": 0}
+    low, span = min(numbers), (max(numbers) - min(numbers)) or 1.0
+    pad = 2
+    spots = [
+        (
+            round(pad + i * (width - 2 * pad) / (len(numbers) - 1), 1),
+            round(height - pad - (v - low) / span * (height - 2 * pad), 1),
+        )
+        for i, v in enumerate(numbers)
+    ]
+    return {"points": " ".join(f"{x},{y}" for x, y in spots), "x": spots[-1][0], "y": spots[-1][1]}
+
+
+@register.simple_tag
+def timeline_view(spans: Iterable[Any]) -> dict[str, Any]:
+    """Bars of a run's timeline. A span has ``name``, ``status``, ``start``, ``end`` (``None``: until now), optional ``href``."""
+    rows = list(spans or [])
+    now = timezone.now()
+    starts = [_item(s, "start") for s in rows if _item(s, "start")]
+    if not starts:
+        return {
+            "rows": [
+                {"name": _item(s, "name"), "status": _item(s, "status"), "href": _item(s, "href", "")} for s in rows
+            ],
+            "total": None,
+        }
+    first: datetime = min(starts)
+    last: datetime = max([_item(s, "end") or now for s in rows if _item(s, "start")])
+    whole = max((last - first).total_seconds(), 0.001)
+    bars = []
+    for s in rows:
+        start = _item(s, "start")
+        bar: dict[str, Any] = {
+            "name": _item(s, "name"),
+            "status": _item(s, "status"),
+            "href": _item(s, "href", ""),
+            "seconds": None,
+        }
+        if start:
+            seconds = ((_item(s, "end") or now) - start).total_seconds()
+            width = max(0.6, 100 * seconds / whole)
+            bar |= {
+                "x": round(min(100 - width, 100 * (start - first).total_seconds() / whole), 2),
+                "width": round(width, 2),
+                "seconds": seconds,
+                "spoken": duration(seconds),
+            }
+        bars.append(bar)
+    return {"rows": bars, "total": whole}
+
+
+@register.simple_tag
+def bars_view(rows: Iterable[Any], maximum: Any = None) -> list[dict[str, Any]]:
+    """Horizontal bars from zero. A row has ``label``, ``value``, optional ``text``, ``href``, ``role``."""
+    items = list(rows or [])
+    top = (
+        float(maximum)
+        if maximum not in (None, "")
+        else max((float(_item(r, "value", 0) or 0) for r in items), default=0)
+    )
+    return [
+        {
+            "label": _item(r, "label"),
+            "text": _item(r, "text") or number(_item(r, "value")),
+            "href": _item(r, "href", ""),
+            "role": _item(r, "role", ""),
+            "width": round(100 * float(_item(r, "value", 0) or 0) / top, 2) if top else 0,
+        }
+        for r in items
+    ]
+
+
+@register.simple_tag
+def calibration_view(bins: Iterable[Any]) -> dict[str, Any]:
+    """Points of a calibration plot on a 0–1 square. A bin has ``confidence``, ``accuracy``, ``count``, optional ``low``, ``high``."""
+    size, left, bottom = 220, 34, 26
+    inner = size - left - 8
+    rows = [b for b in bins or [] if _item(b, "count", 0)]
+    top = max((float(_item(b, "count")) for b in rows), default=1)
+
+    def x(v: float) -> float:
+        return round(left + inner * v, 2)
+
+    def y(v: float) -> float:
+        return round(8 + inner * (1 - v), 2)
+
+    points = [
+        {
+            "x": x(float(_item(b, "confidence"))),
+            "y": y(float(_item(b, "accuracy"))),
+            "r": round(2.5 + 4 * (float(_item(b, "count")) / top) ** 0.5, 2),
+            "low": y(float(_item(b, "low"))) if _item(b, "low") is not None else None,
+            "high": y(float(_item(b, "high"))) if _item(b, "high") is not None else None,
+            "confidence": _item(b, "confidence"),
+            "accuracy": _item(b, "accuracy"),
+            "count": _item(b, "count"),
+        }
+        for b in rows
+    ]
+    ticks = [{"x": x(t), "y": y(t), "text": f"{t:g}"} for t in (0, 0.25, 0.5, 0.75, 1)]
+    return {
+        "size": size,
+        "height": 8 + inner + bottom,
+        "points": points,
+        "ticks": ticks,
+        "x0": x(0),
+        "x1": x(1),
+        "y0": y(0),
+        "y1": y(1),
+    }
