@@ -32,7 +32,10 @@ def create(
     base = slugify(name)[:70] or "pipeline"
     with transaction.atomic():
         Workspace.objects.select_for_update().get(pk=workspace.pk)
-        taken = {"new", *Pipeline.objects.filter(workspace=workspace, slug__startswith=base).values_list("slug", flat=True)}
+        taken = {
+            "new",
+            *Pipeline.objects.filter(workspace=workspace, slug__startswith=base).values_list("slug", flat=True),
+        }
         slug = next(s for s in (base, *(f"{base}-{n}" for n in range(2, 10_000))) if s not in taken)
         return Pipeline.objects.create(
             workspace=workspace, slug=slug, name=name[:120], description=description, draft=dict(spec), created_by=user

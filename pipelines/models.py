@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 
 from studio.jobs import FINISHED, Job, State
 from studio.models import Workspace
@@ -95,6 +96,11 @@ class Run(models.Model):
     def is_finished(self) -> bool:
         """Whether it will not change by itself any more."""
         return self.state in FINISHED
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from its start to its end, or to now."""
+        return ((self.finished_at or timezone.now()) - self.created_at).total_seconds()
 
 
 class StepRun(Job):

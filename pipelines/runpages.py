@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
+from django.urls import reverse
 
 from pipelines.context import log_path
 from pipelines.models import MetricPoint, Run, StepOutput, StepRun
@@ -20,7 +19,7 @@ MAX_POINTS = 1_000
 
 @dataclass(frozen=True)
 class StepView:
-    """A step as the run page draws it. ``status`` is the word of its pill; offsets are shares of the run's duration, 0..1."""
+    """A step as the run page draws it. ``status`` is the word of its pill."""
 
     step: StepRun
     label: str
@@ -28,8 +27,6 @@ class StepView:
     headline: str
     outputs: tuple[StepOutput, ...]
     charts: bool
-    start_share: float
-    width_share: float
 
 
 def status_of(step: StepRun) -> str:
@@ -42,37 +39,26 @@ def status_of(step: StepRun) -> str:
 
 
 def step_views(run: Run) -> list[StepView]:
-    """All steps of a run, in order, placed on its timeline."""
+    """All steps of a run, in order."""
     steps = list(
         run.steps.select_related("reused_from__run").prefetch_related("outputs__artifact").order_by("position")
     )
     with_curves = set(
-        MetricPoint.objects.filter(step_run__in=[s.reused_from_id or s.pk for s in steps]).values_list(
-            "step_run_id", flat=True
-        )
+        MetricPoint.objects.filter(step_run__in=[s.reused_from_id or s.pk for s in steps])
+        .values_list("step_run_id", flat=True)
+        .distinct()
     )
-    started = [s.started_at for s in steps if s.started_at]
-    begin = min(started, default=run.created_at)
-    end = run.finished_at or timezone.now()
-    views = []
     for step in steps:
         step.run = run
-        views.append(_view(step, begin=begin, end=end, charts=(step.reused_from_id or step.pk) in with_curves))
-    return views
+    return [_view(step, charts=(step.reused_from_id or step.pk) in with_curves) for step in steps]
 
 
 def step_view(step: StepRun) -> StepView:
     """One step by itself."""
-    charts = MetricPoint.objects.filter(step_run_id=step.reused_from_id or step.pk).exists()
-    return _view(step, begin=step.created_at, end=timezone.now(), charts=charts)
+    return _view(step, charts=MetricPoint.objects.filter(step_run_id=step.reused_from_id or step.pk).exists())
 
 
-def _view(step: StepRun, *, begin: datetime, end: datetime, charts: bool) -> StepView:
-    span = max((end - begin).total_seconds(), 1e-6)
-    start = width = 0.0
-    if step.started_at:
-        start = min(max((step.started_at - begin).total_seconds() / span, 0.0), 1.0)
-        width = min(max(((step.finished_at or end) - step.started_at).total_seconds() / span, 0.0), 1.0 - start)
+def _view(step: StepRun, *, charts: bool) -> StepView:
     return StepView(
         step=step,
         label=STEPS[step.step].label if step.step in STEPS else step.step,
@@ -80,9 +66,75 @@ def _view(step: StepRun, *, begin: datetime, end: datetime, charts: bool) -> Ste
         headline=str(step.summary.get("headline", "")),
         outputs=tuple(step.outputs.all()),
         charts=charts,
-        start_share=start,
-        width_share=width,
     )
+
+
+def spans(run: Run, views: list[StepView]) -> list[dict[str, Any]]:
+    """The bars of the run's timeline: steps that really ran, with their page."""
+    return [
+        {
+            "name": v.label,
+            "status": v.status,
+            "start": None if v.status == "cached" else v.step.started_at,
+            "end": v.step.finished_at,
+            "href": reverse("run_step", args=[run.workspace.slug, run.number, v.step.node]),
+        }
+        for v in views
+    ]
+
+
+@dataclass(frozen=True)
+class OutputView:
+    """An output as a link: ``url`` is empty for kinds that have no page of their own."""
+
+    port: str
+    kind: str
+    text: str
+    url: str
+    size: int
+
+
+PAGES = {"dataset": "artifact_rows", "report": "evaluation_report", "gguf": "model"}
+"""Kind of artifact → name of the page that shows one, given its id."""
+
+
+def output_views(view: StepView) -> list[OutputView]:
+    """What a step made, each with the page that shows it."""
+    slug = view.step.run.workspace.slug
+    return [
+        OutputView(
+            port=output.port,
+            kind=output.artifact.kind,
+            text=_describe(output),
+            url=reverse(PAGES[output.artifact.kind], args=[slug, output.artifact.pk])
+            if output.artifact.kind in PAGES
+            else "",
+            size=output.artifact.size,
+        )
+        for output in view.outputs
+    ]
+
+
+def _describe(output: StepOutput) -> str:
+    rows = output.artifact.meta.get("rows")
+    return f"{rows:,} rows" if isinstance(rows, int) else output.artifact.get_kind_display()
+
+
+def summary_items(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The plain figures of a step's summary, as label and text; nested ones are left to their own pages."""
+    return [
+        (name.replace("_", " ").capitalize(), _plain(value))
+        for name, value in summary.items()
+        if name != "headline" and isinstance(value, (int, float, str)) and value != ""
+    ]
+
+
+def _plain(value: float | str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else value
 
 
 def log_tail(step_run_id: Any) -> str:

@@ -94,12 +94,16 @@ class Spec:
         return {e.target_port: {"node": e.source, "port": e.source_port} for e in self.edges if e.target == node_id}
 
     def order(self) -> list[str]:
-        """Node ids, every one after those that feed it, otherwise as written. Raises ``graphlib.CycleError``."""
+        """Node ids, every one after those that feed it, otherwise as written. Raises ``graphlib.CycleError``.
+
+        Edges that name a node that is not there are passed over.
+        """
         sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter({n.id: [] for n in self.nodes})
-        for edge in self.edges:
-            sorter.add(edge.target, edge.source)
-        sorter.prepare()
         place = {n.id: i for i, n in enumerate(self.nodes)}
+        for edge in self.edges:
+            if edge.source in place and edge.target in place:
+                sorter.add(edge.target, edge.source)
+        sorter.prepare()
         result: list[str] = []
         while sorter.is_active():
             ready = sorted(sorter.get_ready(), key=lambda n: place[n])
@@ -281,6 +285,10 @@ def _edge_problems(spec: Spec, steps: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
 def _kind_problems(edge: Edge, steps: Mapping[str, Any]) -> list[Problem]:
     source = steps[edge.source].outputs.get(edge.source_port) if edge.source in steps else None
     target = steps[edge.target].inputs.get(edge.target_port) if edge.target in steps else None
@@ -288,8 +296,8 @@ def _kind_problems(edge: Edge, steps: Mapping[str, Any]) -> list[Problem]:
         return []
     return [
         Problem(
-            f"'{edge.target_port}' takes a {target.kind}, but {edge.source}.{edge.source_port} is a {source.kind}.",
-            fix=f"Wire a {target.kind} to it.",
+            f"'{edge.target_port}' takes {_a(target.kind)}, but {edge.source}.{edge.source_port} is {_a(source.kind)}.",
+            fix=f"Wire {_a(target.kind)} to it.",
             node=edge.target,
             field=edge.target_port,
         )
@@ -312,7 +320,7 @@ def _wiring_problems(spec: Spec, steps: Mapping[str, Any]) -> list[Problem]:
                 problems.append(
                     Problem(
                         f"The input '{name}' ({port.help or port.kind}) is not wired.",
-                        fix=f"Connect a {port.kind} to it.",
+                        fix=f"Connect {_a(port.kind)} to it.",
                         node=node.id,
                         field=name,
                     )

@@ -22,13 +22,9 @@ class FormField:
     options: tuple[tuple[str, str], ...]
 
     @property
-    def text(self) -> str:
-        """The value as it stands in a text field."""
-        if self.value is None:
-            return ""
-        if isinstance(self.value, (list, tuple)):
-            return "\n".join(str(v) for v in self.value)
-        return str(self.value)
+    def error(self) -> str:
+        """All problems of the field in one text."""
+        return " ".join(self.errors)
 
 
 def options_for(field: ParamField, workspace: Workspace) -> tuple[tuple[str, str], ...]:

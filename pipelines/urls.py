@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from pipelines.views import builder, pipelines, runs, steps
+from pipelines.views import activity, builder, pipelines, runs, steps
 
 urlpatterns = [
+    path("activity/", activity.show, name="activity"),
     path("pipelines/", pipelines.index, name="pipelines"),
     path("pipelines/new/", pipelines.gallery, name="pipeline_new"),
     path("pipelines/new/<slug:template>/", pipelines.create, name="pipeline_create"),

@@ -99,6 +99,11 @@ class Step:
     unfingerprinted: ClassVar[frozenset[str]] = frozenset()
     """Params that change how the work is done but not what comes out (threads, concurrency, time-outs, cost caps)."""
 
+    asks: ClassVar[tuple[str, ...]] = ()
+    """Params a person may change when the step waits for a decision."""
+    help: ClassVar[str] = ""
+    """One or two sentences above the step's form: what it does, and why one would want it."""
+
     class Params(Params):
         """A step without parameters."""
 

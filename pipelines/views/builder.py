@@ -95,15 +95,14 @@ def page(
     fields: list[FormField] = []
     if chosen and spec and chosen.step in STEPS:
         values = typed if typed is not None else spec.node(chosen.id).params
-        fields = form_fields(
-            STEPS[chosen.step], values=values, problems=chosen.problems, workspace=request.workspace
-        )
+        fields = form_fields(STEPS[chosen.step], values=values, problems=chosen.problems, workspace=request.workspace)
     context = {
         "pipeline": pipeline,
         "nodes": nodes,
         "chosen": chosen,
         "step": STEPS[chosen.step] if chosen and chosen.step in STEPS else None,
         "fields": fields,
+        "has_advanced": any(f.field.advanced for f in fields),
         "problems": problems,
         "saved": saved,
         "conflict": conflict,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any, cast
 
 from django.contrib import messages
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from pipelines import runs
 from pipelines import spec as specs
 from pipelines.models import Run, StepRun
-from pipelines.runpages import step_views
+from pipelines.runpages import output_views, spans, step_views
 from pipelines.views import builder
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
@@ -65,15 +64,18 @@ def show(request: WorkspaceRequest, number: int) -> HttpResponse:
     run = get_run(request, number)
     views = step_views(run)
     training = next((v.step for v in views if v.charts), None)
+    results = [o for v in views for o in output_views(v) if v.status != "blocked" and o.kind in ("report", "gguf")]
     context = {
         "run": run,
         "views": views,
         "training": training,
+        "training_live": "yes" if training and not training.is_finished else "",
+        "spans": spans(run, views),
+        "results": results,
         "can_cancel": not run.is_finished,
         "can_retry": any(v.step.state in (State.FAILED, State.CANCELLED) for v in views),
         "waiting": [v for v in views if v.step.state == State.WAITING],
         "failed": [v for v in views if v.step.state == State.FAILED],
-        "request_key": uuid.uuid4().hex,
     }
     return render(request, "pipelines/run.html#live" if request.htmx else "pipelines/run.html", context)
 

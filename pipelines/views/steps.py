@@ -12,11 +12,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 from pipelines import runs
 from pipelines.context import log_path
-from pipelines.runpages import log_tail, metric_series, step_view
+from pipelines.models import StepRun
+from pipelines.runpages import log_tail, metric_series, output_views, step_view, summary_items
+from pipelines.stepforms import FormField, form_fields
 from pipelines.views.runs import get_step
 from studio.access import WorkspaceRequest, role_required
+from studio.jobs import State
 from studio.lib.errors import StudioError
 from studio.lib.params import describe, parse_form
+from studio.models import Role, Workspace
 from studio.registries import STEPS
 
 
@@ -31,10 +35,23 @@ def show(request: WorkspaceRequest, number: int, node: str) -> HttpResponse:
         "step": step,
         "view": view,
         "params": params,
+        "outputs": output_views(view),
+        "summary": summary_items(step.summary),
+        "chart_live": "" if step.is_finished else "yes",
+        "questions": questions(step, request.workspace) if step.state == State.WAITING else [],
         "log": log_tail(step.reused_from_id or step.pk),
-        "is_owner_trace": request.membership.at_least("editor") and step.trace,
+        "show_trace": bool(step.trace) and request.membership.at_least(Role.EDITOR),
     }
     return render(request, "pipelines/step.html#live" if request.htmx else "pipelines/step.html", context)
+
+
+def questions(step: StepRun, workspace: Workspace) -> list[FormField]:
+    """The params a person may answer with: those of the step that don't change what comes out (caps, limits)."""
+    if step.step not in STEPS:
+        return []
+    cls = STEPS[step.step]
+    fields = form_fields(cls, values={**step.params, **step.answers}, problems=(), workspace=workspace)
+    return [f for f in fields if f.field.name in cls.asks]
 
 
 @require_POST
@@ -49,7 +66,7 @@ def answer(request: WorkspaceRequest, number: int, node: str) -> HttpResponse:
         messages.success(request, f"'{step.node}' was stopped. Answers already paid for are kept for the next run.")
         return redirect(step.run)
     params = STEPS[step.step].Params
-    given = {k: v for k, v in parse_form(params, request.POST).items() if k in request.POST}
+    given = {k: v for k, v in parse_form(params, request.POST).items() if k in STEPS[step.step].asks}
     try:
         changed = runs.answer_step(step, user=user, answers=given)
     except StudioError as error:

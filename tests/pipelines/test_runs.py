@@ -183,9 +183,7 @@ def test_a_reaped_step_that_is_given_up_fails_its_run(start: Start) -> None:
     run = start(chain())
     make = StepRun.claim(step_of(run, "make").pk)
     assert make is not None
-    StepRun.objects.filter(pk=make.pk).update(
-        lease_until=timezone.now() - timedelta(seconds=1), max_attempts=1
-    )
+    StepRun.objects.filter(pk=make.pk).update(lease_until=timezone.now() - timedelta(seconds=1), max_attempts=1)
     jobs.reap(StepRun)
     StepRun.settle()
     run.refresh_from_db()

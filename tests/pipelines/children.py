@@ -1,0 +1,38 @@
+"""Child programs for the tests of ``pipelines.child``: ``python -m tests.pipelines.children CONFIG`` does as told."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+
+def main() -> None:
+    """Write events and lines, then end in the way the configuration says."""
+    config = json.loads(open(sys.argv[1], encoding="utf-8").read())
+    print(json.dumps({"event": "progress", "done": 1, "total": 2}), flush=True)
+    print("a line for people", file=sys.stderr, flush=True)
+    match config["do"]:
+        case "result":
+            print(json.dumps({"event": "result", "answer": config["answer"]}), flush=True)
+        case "error":
+            print(json.dumps({"event": "error", "message": "No tokenizer.", "action": "Add one."}), flush=True)
+            sys.exit(1)
+        case "die":
+            sys.exit(3)
+        case "out_of_memory":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "hang":
+            grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            print(json.dumps({"event": "pids", "pids": [os.getpid(), grandchild.pid]}), flush=True)
+            time.sleep(600)
+        case "ignore_term":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            print(json.dumps({"event": "pids", "pids": [os.getpid()]}), flush=True)
+            time.sleep(600)
+        case "flood":
+            sys.stdout.write("not json\n" * 5000 + json.dumps({"event": "result"}) + "\n")
+
+
+main()
