@@ -4,7 +4,7 @@ PY := .venv/bin/python
 TESTED := studio vault pipelines evaluation benchmarks scripts tests manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-heavy test-services lint check format lock bench banking77 doctor web-assets clean
+.PHONY: help run setup test test-heavy test-services lint check format lock bench banking77 doctor docs web-assets clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench: ## Compare with what people use today (installs trl)
 
 lock: setup ## Resolve pyproject.toml anew into the lock files
 	@$(PY) scripts/lock.py
+
+docs: setup ## Write the settings table of docs/operations.md anew
+	@$(PY) scripts/docs.py
 
 web-assets: ## Build the styles and the pipeline builder (needs Node)
 	@npm ci && npm run build

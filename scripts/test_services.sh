@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Starts PostgreSQL and Redis servers of its own (temporary folder, free ports, loopback only), runs the tests that are
-# marked `services` against them, and stops them again. Missing servers are installed when this runs as root on Debian or Ubuntu.
+# Starts PostgreSQL and Redis servers of its own (temporary folder, free ports, loopback only), runs against them the tests
+# that need them (`services`) and all others that use the database, and stops them again. Missing servers are installed
+# when this runs as root on Debian or Ubuntu.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -65,4 +66,4 @@ mv "$folder.redis.log" "$folder/redis.log"
 echo "PostgreSQL on port $db_port, Redis on port $redis_port."
 STUDIO_DATABASE_URL="postgres://studio@127.0.0.1:$db_port/postgres" \
 STUDIO_REDIS_URL="redis://127.0.0.1:$redis_port/0" \
-    .venv/bin/python -m pytest -m services "$@"
+    .venv/bin/python -m pytest -m "(services or database) and not browser and not heavy" "$@"

@@ -13,6 +13,19 @@ from pytest_django.fixtures import Settings
 from studio.models import Membership, Role, Workspace
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """``database`` is set below by what a test uses, never by hand."""
+    config.addinivalue_line("markers", "database: uses the database; make test-services runs it on PostgreSQL too")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the database."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if item.get_closest_marker("django_db") or {"db", "transactional_db"}.intersection(names):
+            item.add_marker("database")
+
+
 @pytest.fixture(autouse=True)
 def data_root(tmp_path: Path, settings: Settings) -> Path:
     """The data root of this test alone. Nothing is rung: tests that want workers call the tasks themselves."""
