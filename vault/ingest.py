@@ -143,6 +143,7 @@ def run_upload(pk: Any) -> None:
         return
     except Cancelled as stopped:
         upload.finish(State.CANCELLED, error=str(stopped))
+        discard(upload)
     except NeedsGoodRowsOnly as question:
         upload.wait(question=str(question), action=question.action)
     except StudioError as error:

@@ -1,0 +1,151 @@
+"""What people type in the Vault: the upload, the mapping of a file's columns, the filter of a row browser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+from studio.lib.params import ParamField, describe, parse_form
+from vault.query import Filter
+from vault.readers import Reader
+
+ONE_COLUMN = ("completion", "reference", "id")
+HAS = (
+    ("", "All rows"),
+    ("completion", "With an answer"),
+    ("no_completion", "Without an answer"),
+    ("reference", "With a reference"),
+    ("differs", "Answer differs from reference"),
+)
+
+
+class UploadForm(forms.Form):
+    """A file and the name of the dataset that it becomes."""
+
+    name = forms.CharField(
+        max_length=120,
+        required=False,
+        label="Dataset name",
+        help_text="A new name makes a new dataset; the name of a dataset that is here makes its next version. "
+        "Left empty, the file's name is used.",
+        widget=forms.TextInput(attrs={"class": "input w-full", "autocomplete": "off"}),
+    )
+    file = forms.FileField(
+        label="File",
+        error_messages={
+            "required": "Choose a file with rows: CSV, TSV or JSON lines.",
+            "empty": "The file is empty: it holds no rows. Choose a file that holds rows.",
+        },
+    )
+
+
+@dataclass(frozen=True)
+class MappingField:
+    """One input of the mapping form: a column chooser (``bound``), or a plain parameter (``param`` and ``value``)."""
+
+    name: str
+    advanced: bool
+    bound: Any = None
+    param: ParamField | None = None
+    value: Any = None
+    error: str = ""
+
+
+@dataclass
+class Mapping:
+    """The mapping form of one reader for one file. ``values`` are the params as typed, not validated yet."""
+
+    reader: type[Reader]
+    columns: list[str]
+    values: dict[str, Any]
+    errors: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> list[MappingField]:
+        """Its inputs in the order of the params."""
+        return [self._field(param) for param in describe(self.reader.Params)]
+
+    @property
+    def basic(self) -> list[MappingField]:
+        """The inputs that are always shown."""
+        return [f for f in self.fields if not f.advanced]
+
+    @property
+    def advanced(self) -> list[MappingField]:
+        """The inputs that are folded away."""
+        return [f for f in self.fields if f.advanced]
+
+    def _field(self, param: ParamField) -> MappingField:
+        value = self.values.get(param.name, param.default)
+        error = self.errors.get(param.name, "")
+        if not self.columns or param.name not in (*ONE_COLUMN, "tags"):
+            return MappingField(param.name, param.advanced, param=param, value=value, error=error)
+        names = [(name, name) for name in self.columns]
+        chooser: forms.Field
+        if param.name == "tags":
+            chooser = forms.MultipleChoiceField(
+                choices=names, required=False, label=param.label, help_text="Columns whose values become tags.",
+                widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox"}),
+            )  # fmt: skip
+        else:
+            chooser = forms.ChoiceField(
+                choices=[("", "None"), *names], required=False, label=param.label, help_text=param.help,
+                widget=forms.Select(attrs={"class": "select w-full"}),
+            )  # fmt: skip
+        form = forms.Form({param.name: value}, initial={param.name: value})
+        form.fields[param.name] = chooser
+        form.full_clean()
+        if error and param.name not in form.errors:
+            form.add_error(param.name, error)
+        return MappingField(param.name, param.advanced, bound=form[param.name])
+
+
+def mapping_values(reader: type[Reader], data: QueryDict) -> dict[str, Any]:
+    """The params typed into a mapping form, as plain values."""
+    typed = {key: "\n".join(data.getlist(key)) if key == "tags" else data[key] for key in data}
+    values = parse_form(reader.Params, typed)
+    if "tags" in reader.Params.model_fields:
+        values.setdefault("tags", [])
+    return values
+
+
+class FilterForm(forms.Form):
+    """The filter of a row browser, all of it in the address."""
+
+    q = forms.CharField(required=False, max_length=200, strip=True)
+    label = forms.CharField(required=False, max_length=2000, strip=False)
+    tag = forms.CharField(required=False, max_length=2000, strip=False)
+    has = forms.ChoiceField(required=False, choices=HAS)
+    min = forms.IntegerField(required=False, min_value=0)
+    max = forms.IntegerField(required=False, min_value=0)
+    after = forms.IntegerField(required=False, min_value=-1)
+    before = forms.IntegerField(required=False, min_value=0)
+
+    def wanted(self) -> Filter:
+        """The filter; a field that makes no sense does not filter."""
+        self.full_clean()
+        clean = self.cleaned_data
+        return Filter(
+            search=clean.get("q") or "",
+            label=clean.get("label") or "",
+            tag=clean.get("tag") or "",
+            has=clean.get("has") or "",
+            min_chars=clean.get("min"),
+            max_chars=clean.get("max"),
+        )
+
+
+def filter_values(wanted: Filter) -> dict[str, str]:
+    """A filter as the query parameters that :class:`FilterForm` reads, those in use only."""
+    pairs = {
+        "q": wanted.search,
+        "label": wanted.label,
+        "tag": wanted.tag,
+        "has": wanted.has,
+        "min": wanted.min_chars,
+        "max": wanted.max_chars,
+    }
+    return {key: str(value) for key, value in pairs.items() if value not in ("", None)}

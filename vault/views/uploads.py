@@ -1,0 +1,200 @@
+"""From a file to a version, page by page: choose the file, map it with a live preview, watch the import, see what was refused."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from pydantic import ValidationError
+
+from studio.access import WorkspaceRequest, role_required
+from studio.jobs import State
+from studio.lib.errors import StudioError
+from studio.lib.params import problems as param_problems
+from studio.registries import READERS
+from vault import ingest, scan
+from vault.forms import Mapping, UploadForm, mapping_values
+from vault.models import Dataset, Upload
+from vault.problems import LIMIT, read_problems
+from vault.readers import ReaderError
+from vault.uploads import problem as upload_problem
+
+PROBLEMS_PAGE = 100
+
+
+@role_required("editor")
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: WorkspaceRequest) -> HttpResponse:
+    """Choose a file and a name."""
+    if request.method != "POST":
+        form = UploadForm(initial={"name": request.GET.get("name", "")})
+        return render(request, "vault/upload.html", {"form": form})
+    form = UploadForm(request.POST, request.FILES)
+    stopped: StudioError | None = upload_problem(request)
+    if stopped is None and form.is_valid():
+        file = form.cleaned_data["file"]
+        name = form.cleaned_data["name"].strip() or PurePath(file.name).stem[:120] or "Dataset"
+        try:
+            upload = ingest.receive(file, workspace=request.workspace, name=name, user=request.user)
+            return redirect("upload", request.workspace.slug, upload.pk)
+        except StudioError as error:
+            stopped = error
+    return render(request, "vault/upload.html", {"form": form, "problem": stopped}, status=422)
+
+
+def get_upload(request: WorkspaceRequest, pk: Any) -> Upload:
+    """One of the workspace's uploads, or 404."""
+    return get_object_or_404(
+        Upload.objects.select_related("workspace", "version__dataset__workspace"), workspace=request.workspace, pk=pk
+    )
+
+
+def is_draft(upload: Upload) -> bool:
+    """Whether nobody said "import" yet."""
+    return upload.state == State.PENDING and not upload.ready
+
+
+@role_required("viewer")
+@require_safe
+def show(request: WorkspaceRequest, pk: Any) -> HttpResponse:
+    """The mapping of a draft, or the progress and result of an import."""
+    upload = get_upload(request, pk)
+    if is_draft(upload):
+        if not request.membership.at_least("editor"):
+            return render(request, "vault/progress.html", {"upload": upload, "draft": True})
+        return render(request, "vault/mapping.html", mapping_context(upload, request.GET))
+    context = {"upload": upload, "problems": list(read_problems(ingest.problems_path(upload), size=10))}
+    return render(request, "vault/progress.html#status" if request.htmx else "vault/progress.html", context)
+
+
+@role_required("editor")
+@require_safe
+def preview(request: WorkspaceRequest, pk: Any) -> HttpResponse:
+    """The first rows as they will become under the mapping in the address; the whole page without htmx."""
+    upload = get_upload(request, pk)
+    if not is_draft(upload):
+        return redirect("upload", request.workspace.slug, upload.pk)
+    context = mapping_context(upload, request.GET)
+    return render(request, "vault/mapping.html#preview" if request.htmx else "vault/mapping.html", context)
+
+
+def mapping_context(upload: Upload, data: QueryDict) -> dict[str, Any]:
+    """The mapping form and the preview for what was typed (or, before anything was, for what was guessed)."""
+    name = data.get("reader") or upload.reader
+    if name not in READERS:
+        name = upload.reader
+    reader = READERS[name]()
+    path = ingest.source_path(upload)
+    typed = "typed" in data and data.get("typed") == name
+    context: dict[str, Any] = {
+        "upload": upload,
+        "reader": name,
+        "readers": [(key, cls.label, cls.description) for key, cls in READERS.items()],
+        "dataset": Dataset.objects.filter(
+            workspace=upload.workspace, slug=ingest.dataset_slug(upload.dataset_name)
+        ).first(),
+        "good_rows_only": data.get("good_rows_only") == "on",
+    }
+    try:
+        values = mapping_values(READERS[name], data) if typed else reader.suggest(path)
+    except (ReaderError, FileNotFoundError) as error:
+        values, context["problem"] = {}, as_problem(error)
+    form = Mapping(READERS[name], [], values)
+    context["form"] = form
+    try:
+        params = READERS[name].Params(**values)
+        form.columns = reader.columns(path, params)
+        form.errors = dict(reader.problems(path, params))
+        if not form.errors and "problem" not in context:
+            context["preview"] = scan.preview(path, reader, params, file_name=upload.file_name)
+            context["params"] = params
+    except ValidationError as error:
+        form.errors = dict(param_problems(error))
+    except (ReaderError, FileNotFoundError) as error:
+        context["problem"] = as_problem(error)
+    return context
+
+
+def as_problem(error: ReaderError | FileNotFoundError) -> StudioError:
+    """The error to show when a file can't be read, or is not there any more."""
+    if isinstance(error, ReaderError):
+        return error
+    return StudioError("The uploaded file is not on this machine any more.", action="Upload it again.")
+
+
+@role_required("editor")
+@require_POST
+def start(request: WorkspaceRequest, pk: Any) -> HttpResponse:
+    """Import with this mapping."""
+    upload = get_upload(request, pk)
+    if is_draft(upload):
+        data = request.POST.copy()
+        data["typed"] = data.get("reader", "")
+        context = mapping_context(upload, data)
+        if "params" not in context:
+            return render(request, "vault/mapping.html", context, status=422)
+        ingest.start(
+            upload, reader=context["reader"], params=context["params"], good_rows_only=context["good_rows_only"]
+        )
+    return redirect("upload", request.workspace.slug, upload.pk)
+
+
+@role_required("editor")
+@require_POST
+def accept(request: WorkspaceRequest, pk: Any) -> HttpResponse:
+    """Go on with the good rows only."""
+    upload = get_upload(request, pk)
+    if not ingest.accept_good_rows(upload):
+        messages.info(request, "The import was not waiting for an answer any more.")
+    return redirect("upload", request.workspace.slug, upload.pk)
+
+
+@role_required("editor")
+@require_POST
+def cancel(request: WorkspaceRequest, pk: Any) -> HttpResponse:
+    """Stop an import, or drop a draft with its file."""
+    upload = get_upload(request, pk)
+    draft = is_draft(upload)
+    upload.request_cancel()
+    if upload.state == State.CANCELLED:
+        ingest.discard(upload)
+    if draft:
+        messages.info(request, f"The upload of {upload.file_name} was discarded.")
+        return redirect("vault", request.workspace.slug)
+    return redirect("upload", request.workspace.slug, upload.pk)
+
+
+@role_required("editor")
+@require_POST
+def retry(request: WorkspaceRequest, pk: Any) -> HttpResponse:
+    """Try a failed import again."""
+    upload = get_upload(request, pk)
+    if upload.state == State.FAILED and upload.retry():
+        upload.ring()
+    return redirect("upload", request.workspace.slug, upload.pk)
+
+
+@role_required("viewer")
+@require_safe
+def problems(request: WorkspaceRequest, pk: Any) -> HttpResponse:
+    """Every refused line, page by page."""
+    upload = get_upload(request, pk)
+    text = request.GET.get("start", "0")
+    begin = int(text) if text.isdigit() and len(text) < 10 else 0
+    found = list(read_problems(ingest.problems_path(upload), start=begin, size=PROBLEMS_PAGE + 1))
+    here = reverse("upload_problems", args=[request.workspace.slug, upload.pk])
+    context = {
+        "upload": upload,
+        "problems": found[:PROBLEMS_PAGE],
+        "first": begin + 1,
+        "last": begin + min(len(found), PROBLEMS_PAGE),
+        "limit": LIMIT,
+        "previous": f"{here}?start={max(begin - PROBLEMS_PAGE, 0)}" if begin else "",
+        "next": f"{here}?start={begin + PROBLEMS_PAGE}" if len(found) > PROBLEMS_PAGE else "",
+    }
+    return render(request, "vault/problems.html", context)
