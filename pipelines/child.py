@@ -84,7 +84,8 @@ def _follow(
     for kind, stream in streams:
         assert stream is not None
         threading.Thread(target=_pump, args=(kind, stream, inbox), daemon=True).start()
-    open_streams, tail = len(streams), []
+    open_streams = len(streams)
+    tail: list[str] = []
     result: Event | None = None
     failure: Event | None = None
     next_beat = time.monotonic()

@@ -94,25 +94,33 @@ class OutputView:
     size: int
 
 
-PAGES = {"dataset": "artifact_rows", "report": "evaluation_report", "gguf": "model"}
-"""Kind of artifact → name of the page that shows one, given its id."""
-
-
 def output_views(view: StepView) -> list[OutputView]:
     """What a step made, each with the page that shows it."""
-    slug = view.step.run.workspace.slug
     return [
         OutputView(
             port=output.port,
             kind=output.artifact.kind,
             text=_describe(output),
-            url=reverse(PAGES[output.artifact.kind], args=[slug, output.artifact.pk])
-            if output.artifact.kind in PAGES
-            else "",
+            url=_page(view.step, output),
             size=output.artifact.size,
         )
         for output in view.outputs
     ]
+
+
+def _page(step: StepRun, output: StepOutput) -> str:
+    run = step.run
+    match output.artifact.kind:
+        case "dataset":
+            return reverse("run_output", args=[run.workspace.slug, run.number, step.node, output.port])
+        case "gguf":
+            return reverse("model", args=[run.workspace.slug, output.artifact.pk])
+        case "report":
+            # The scorecard belongs to the evaluation app, which stands above this one: only its id is needed here.
+            made_by = step.reused_from if step.reused_from_id else step
+            card = getattr(made_by, "scorecard", None)
+            return reverse("evaluation", args=[run.workspace.slug, card.pk]) if card else ""
+    return ""
 
 
 def _describe(output: StepOutput) -> str:
@@ -149,20 +157,37 @@ def log_tail(step_run_id: Any) -> str:
     return text if size <= LOG_TAIL_BYTES else text.partition("\n")[2]
 
 
-def metric_series(step: StepRun) -> dict[str, dict[str, list[float]]]:
-    """A step's curves (of the run it was reused from, when it was), each thinned to at most 1,000 points."""
-    series: dict[str, dict[str, list[float]]] = defaultdict(lambda: {"x": [], "y": []})
-    points = MetricPoint.objects.filter(step_run_id=step.reused_from_id or step.pk).order_by("name", "at")
-    for name, at, value in points.values_list("name", "at", "value"):
-        series[name]["x"].append(at)
-        series[name]["y"].append(value)
-    return {name: _thin(curve) for name, curve in series.items()}
+ROLES = {"loss": "student", "eval_loss": "teacher"}
+"""Colours of curves that have a fixed meaning; others take the chart's own."""
 
 
-def _thin(curve: dict[str, list[float]]) -> dict[str, list[float]]:
-    stride = -(-len(curve["x"]) // MAX_POINTS)
+def metric_chart(step: StepRun, *, names: list[str]) -> dict[str, Any]:
+    """The named curves of a step (of the step it was reused from, when it was) over one x axis, at most 1,000 points.
+
+    Without names: every curve that is a loss. ``{"x": [...], "series": [{"name", "role", "values"}], "live": bool}``.
+    """
+    points = MetricPoint.objects.filter(step_run_id=step.reused_from_id or step.pk)
+    points = points.filter(name__in=names) if names else points.filter(name__endswith="loss")
+    curves: dict[str, dict[int, float]] = defaultdict(dict)
+    for name, at, value in points.order_by("name", "at").values_list("name", "at", "value"):
+        curves[name][at] = value
+    x = _thin(
+        sorted({at for curve in curves.values() for at in curve}),
+        keep={at for c in curves.values() if len(c) < MAX_POINTS // 4 for at in c},
+    )
+    series = [
+        {"name": CURVES.get(name, name), "role": ROLES.get(name, ""), "values": [curve.get(at) for at in x]}
+        for name, curve in sorted(curves.items(), key=lambda item: item[0] != "loss")
+    ]
+    return {"x": x, "series": series, "live": not step.is_finished}
+
+
+CURVES = {"loss": "Training loss", "eval_loss": "Validation loss", "learning_rate": "Learning rate"}
+
+
+def _thin(x: list[int], *, keep: set[int]) -> list[int]:
+    """Every n-th value so that about 1,000 are left, always with the last and with those of sparse curves."""
+    stride = -(-len(x) // MAX_POINTS)
     if stride <= 1:
-        return curve
-    last = len(curve["x"]) - 1
-    keep = [i for i in range(len(curve["x"])) if i % stride == 0 or i == last]
-    return {axis: [values[i] for i in keep] for axis, values in curve.items()}
+        return x
+    return [at for i, at in enumerate(x) if i % stride == 0 or i == len(x) - 1 or at in keep]

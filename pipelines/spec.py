@@ -13,7 +13,7 @@ import graphlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -128,7 +128,7 @@ class _NoAliasLoader(yaml.SafeLoader):
     """YAML without aliases: a spec needs none, and nested aliases can fill the memory from a few lines."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):  # type: ignore[no-untyped-call]
+        if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases (*name) are not allowed in a spec")
         return super().compose_node(parent, index)
 
@@ -330,4 +330,4 @@ def _wiring_problems(spec: Spec, steps: Mapping[str, Any]) -> list[Problem]:
 
 def dump_yaml(spec: Mapping[str, Any]) -> str:
     """A stored spec as YAML that a person can read and review."""
-    return cast(str, yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True, width=100))
+    return yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True, width=100)

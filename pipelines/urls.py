@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from pipelines.views import activity, builder, pipelines, runs, steps
+from pipelines.views import activity, builder, outputs, pipelines, review, runs, steps
 
 urlpatterns = [
     path("activity/", activity.show, name="activity"),
@@ -13,12 +13,14 @@ urlpatterns = [
     path("pipelines/<slug:slug>/steps/<str:node>/", builder.save_step, name="pipeline_step"),
     path("pipelines/<slug:slug>/spec.yaml", builder.download_spec, name="pipeline_spec"),
     path("pipelines/<slug:slug>/start/", runs.start, name="run_start"),
+    path("review/", review.index, name="review"),
     path("runs/", runs.index, name="runs"),
     path("runs/<int:number>/", runs.show, name="run"),
     path("runs/<int:number>/cancel/", runs.cancel, name="run_cancel"),
     path("runs/<int:number>/retry/", runs.retry, name="run_retry"),
     path("runs/<int:number>/steps/<str:node>/", steps.show, name="run_step"),
     path("runs/<int:number>/steps/<str:node>/answer/", steps.answer, name="run_step_answer"),
+    path("runs/<int:number>/steps/<str:node>/outputs/<str:port>/", outputs.rows, name="run_output"),
     path("runs/<int:number>/steps/<str:node>/log.txt", steps.download_log, name="run_step_log"),
     path("runs/<int:number>/steps/<str:node>/metrics.json", steps.metrics, name="run_step_metrics"),
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 
@@ -37,10 +38,9 @@ def role_required(role: str) -> Callable[[View[P]], Callable[..., HttpResponseBa
         @login_required
         @wraps(view)
         def guarded(request: WorkspaceRequest, workspace: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            user = cast(User, request.user)
             membership = (
-                Membership.objects.select_related("workspace")
-                .filter(workspace__slug=workspace, user=request.user)
-                .first()
+                Membership.objects.select_related("workspace").filter(workspace__slug=workspace, user=user).first()
             )
             if membership is None:
                 raise Http404("No such page.")

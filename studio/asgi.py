@@ -19,7 +19,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_wsgi = WSGIMiddleware(get_wsgi_application(), workers=conf.read("STUDIO_THREADS"))
+_wsgi = WSGIMiddleware(get_wsgi_application(), workers=conf.read("STUDIO_THREADS"))  # type: ignore[arg-type]
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

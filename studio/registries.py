@@ -24,7 +24,7 @@ STEPS = Registry(
         "split": "pipelines.steps.split:Split",
         "train": "pipelines.steps.train:Train",
         "evaluate": "evaluation.steps.evaluate:Evaluate",
-        "export_gguf": "evaluation.steps.export_gguf:ExportGguf",
+        "export_gguf": "pipelines.steps.export_gguf:ExportGguf",
     },
 )
 

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
 from evaluation.views import home
-from studio.views import accounts, health
+from studio.views import accounts, health, members, styleguide
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -17,6 +17,11 @@ urlpatterns = [
     path("sign-in/once/<str:token>/", accounts.one_time_sign_in, name="one_time_sign_in"),
     path("sign-out/", LogoutView.as_view(), name="sign_out"),
     path("account/password/", accounts.set_password, name="set_password"),
+    path("styleguide/", styleguide.styleguide, name="styleguide"),
+    path("styleguide/drawer/", styleguide.styleguide_drawer, name="styleguide_drawer"),
+    path("w/<slug:workspace>/settings/", members.index, name="members"),
+    path("w/<slug:workspace>/settings/people/<int:pk>/", members.change, name="member_change"),
+    path("w/<slug:workspace>/settings/audit/", members.audit_trail, name="audit"),
     path("w/<slug:workspace>/vault/", include("vault.urls")),
     path("w/<slug:workspace>/", include("pipelines.urls")),
     path("w/<slug:workspace>/", include("evaluation.urls")),

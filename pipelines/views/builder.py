@@ -61,7 +61,7 @@ def outline(spec: specs.Spec, problems: list[specs.Problem]) -> list[NodeView]:
         if node_id not in {n.id for n in spec.nodes}:
             continue
         node = spec.node(node_id)
-        step = STEPS[node.step] if node.step in STEPS else None
+        step = STEPS.get(node.step)
         views.append(
             NodeView(
                 id=node.id,
@@ -100,7 +100,7 @@ def page(
         "pipeline": pipeline,
         "nodes": nodes,
         "chosen": chosen,
-        "step": STEPS[chosen.step] if chosen and chosen.step in STEPS else None,
+        "step": STEPS.get(chosen.step) if chosen else None,
         "fields": fields,
         "has_advanced": any(f.field.advanced for f in fields),
         "problems": problems,

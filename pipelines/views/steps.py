@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from pipelines import runs
 from pipelines.context import log_path
 from pipelines.models import StepRun
-from pipelines.runpages import log_tail, metric_series, output_views, step_view, summary_items
+from pipelines.runpages import log_tail, metric_chart, output_views, step_view, summary_items
 from pipelines.stepforms import FormField, form_fields
 from pipelines.views.runs import get_step
 from studio.access import WorkspaceRequest, role_required
@@ -93,6 +93,7 @@ def download_log(request: WorkspaceRequest, number: int, node: str) -> FileRespo
 @require_safe
 @role_required("viewer")
 def metrics(request: WorkspaceRequest, number: int, node: str) -> JsonResponse:
-    """The step's curves: name → x and y values."""
+    """The step's curves; ``?names=`` chooses them (all losses without it)."""
     step = get_step(request, number, node)
-    return JsonResponse({"series": metric_series(step), "live": not step.is_finished})
+    names = [n for n in request.GET.get("names", "").split(",") if n]
+    return JsonResponse(metric_chart(step, names=names))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import httpx2
@@ -22,22 +22,23 @@ from studio.lib.errors import StudioError
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+SPECIAL = ipaddress.ip_network("192.0.0.0/24")
+"""IETF protocol assignments; one cloud serves its metadata there, and Python calls part of it global."""
 METADATA_NAMES = frozenset({"metadata.google.internal", "metadata", "instance-data"})
 SENT_HEADERS = frozenset(
-    [
+    {
         "accept",
         "accept-encoding",
         "anthropic-version",
-        "authorization",
         "connection",
         "content-length",
         "content-type",
         "host",
         "user-agent",
-        "x-api-key",
-    ]
+    }
 )
-"""Request headers that leave the house. The providers' SDKs add others from the environment of the process."""
+"""Request headers that leave the house, beside the client's own ``headers``. The providers' SDKs add others, taken from the
+environment of the process: the operator's keys would travel to an address that a user typed."""
 
 
 class ForbiddenAddress(StudioError):
@@ -79,7 +80,7 @@ def is_public(address: Address) -> bool:
             return is_public(hidden)
         if address.teredo is not None or address.is_site_local:
             return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    return address.is_global and not address.is_multicast and not address.is_reserved and address not in SPECIAL
 
 
 def is_excepted(target: Target, address: Address | None, allowed_hosts: Collection[str]) -> bool:
@@ -150,8 +151,15 @@ async def resolve(target: Target, *, allowed_hosts: Collection[str] = ()) -> lis
 class GuardedTransport(httpx2.AsyncBaseTransport):
     """Resolves, judges and pins every request. TLS still checks the certificate of the *name*."""
 
-    def __init__(self, *, allowed_hosts: Collection[str] = (), max_connections: int = 100) -> None:
+    def __init__(
+        self,
+        *,
+        allowed_hosts: Collection[str] = (),
+        headers: Mapping[str, str] | None = None,
+        max_connections: int = 100,
+    ) -> None:
         self.allowed_hosts = tuple(allowed_hosts)
+        self.headers = dict(headers or {})
         self.limits = httpx2.Limits(max_connections=max_connections, max_keepalive_connections=max_connections)
         # One pool a name: two names behind one address must not share a TLS connection.
         self._pools: dict[str, httpx2.AsyncHTTPTransport] = {}
@@ -165,6 +173,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             raise httpx2.ConnectError(f"No address found for {target.host}: {error.strerror or error}") from error
         for name in [name for name in request.headers if name.lower() not in SENT_HEADERS]:
             del request.headers[name]
+        request.headers.update(self.headers)
         pool = self._pools.get(target.host)
         if pool is None:
             pool = httpx2.AsyncHTTPTransport(trust_env=False, limits=self.limits)
@@ -191,11 +200,18 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
 
 def guarded_client(
-    *, allowed_hosts: Collection[str] = (), timeout: float = 60.0, max_connections: int = 100
+    *,
+    allowed_hosts: Collection[str] = (),
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 60.0,
+    max_connections: int = 100,
 ) -> httpx2.AsyncClient:
-    """An async client for users' URLs: guarded, no redirects, nothing taken from the environment. ``timeout`` in seconds."""
+    """An async client for users' URLs: guarded, no redirects, nothing taken from the environment.
+
+    ``headers`` (a key, say) go with every request and win over any other of that name. ``timeout`` in seconds.
+    """
     return httpx2.AsyncClient(
-        transport=GuardedTransport(allowed_hosts=allowed_hosts, max_connections=max_connections),
+        transport=GuardedTransport(allowed_hosts=allowed_hosts, headers=headers, max_connections=max_connections),
         timeout=httpx2.Timeout(timeout, connect=min(timeout, 15.0)),
         follow_redirects=False,
         trust_env=False,

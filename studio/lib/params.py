@@ -40,7 +40,7 @@ def param(
     ``widget`` is one of ``""`` (derived from the type), ``"textarea"``, ``"lines"`` (a list of strings, one a line),
     ``"credential"``, ``"dataset"`` or ``"base_model"``. ``advanced`` fields are folded away in the form.
     """
-    extra = {"unit": unit, "advanced": advanced, "widget": widget, "suggestions": list(suggestions)}
+    extra: dict[str, Any] = {"unit": unit, "advanced": advanced, "widget": widget, "suggestions": list(suggestions)}
     factory = {"default_factory": default} if callable(default) else {"default": default}
     return Field(**factory, title=label, description=help, json_schema_extra=extra, **constraints)
 

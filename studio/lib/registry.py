@@ -48,6 +48,10 @@ class Registry:
             raise UnknownName(f"There is no {self.what} '{name}'. {close_matches(name, self.table)}") from None
         return load(path)
 
+    def get(self, name: str) -> Any:
+        """The class registered under ``name``, or None."""
+        return self[name] if name in self.table else None
+
     def __contains__(self, name: object) -> bool:
         return name in self.table
 

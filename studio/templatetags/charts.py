@@ -219,7 +219,7 @@ def bars_view(rows: Iterable[Any], maximum: Any = None) -> list[dict[str, Any]]:
 @register.simple_tag
 def calibration_view(bins: Iterable[Any]) -> dict[str, Any]:
     """Points of a calibration plot on a 0–1 square. A bin has ``confidence``, ``accuracy``, ``count``, optional ``low``, ``high``."""
-    size, left, bottom = 220, 34, 26
+    size, left, bottom = 320, 38, 26
     inner = size - left - 8
     rows = [b for b in bins or [] if _item(b, "count", 0)]
     top = max((float(_item(b, "count")) for b in rows), default=1)

@@ -20,7 +20,9 @@ from django.utils.safestring import SafeString, mark_safe
 register = template.Library()
 
 THIN = "\u202f"
-"""Narrow no-break space: groups thousands and stands before a unit."""
+"""Narrow no-break space: groups thousands and stands before %."""
+SPACE = "\u00a0"
+"""No-break space: stands before a unit that is a word."""
 NONE = "–"
 MINUS = "\u2212"
 
@@ -110,16 +112,16 @@ def duration(value: Any) -> str:
     if seconds < 0:
         return MINUS + duration(-seconds)
     if seconds < 1:
-        return f"{seconds * 1000:.0f}{THIN}ms"
+        return f"{seconds * 1000:.0f}{SPACE}ms"
     if seconds < 10:
-        return f"{seconds:.1f}".removesuffix(".0") + f"{THIN}s"
+        return f"{seconds:.1f}".removesuffix(".0") + f"{SPACE}s"
     whole = round(seconds)
     for size, name, small, small_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:
             big, rest = divmod(whole, size)
             rest //= small
-            return f"{big}{THIN}{name}" + (f" {rest}{THIN}{small_name}" if rest else "")
-    return f"{whole}{THIN}s"
+            return f"{big}{SPACE}{name}" + (f" {rest}{SPACE}{small_name}" if rest else "")
+    return f"{whole}{SPACE}s"
 
 
 @register.filter
@@ -130,7 +132,7 @@ def milliseconds(value: Any) -> str:
         return NONE
     if amount >= 1000:
         return duration(amount / 1000)
-    return f"{amount:.1f}{THIN}ms" if amount < 10 else f"{amount:.0f}{THIN}ms"
+    return f"{amount:.1f}{SPACE}ms" if amount < 10 else f"{amount:.0f}{SPACE}ms"
 
 
 @register.filter
@@ -146,7 +148,7 @@ def filesize(value: Any) -> str:
     else:
         unit = "TB"
     digits = 0 if unit == "B" or amount >= 99.5 else 1
-    return f"{amount:.{digits}f}".removesuffix(".0") + f"{THIN}{unit}"
+    return f"{amount:.{digits}f}".removesuffix(".0") + f"{SPACE}{unit}"
 
 
 @register.filter
@@ -156,7 +158,7 @@ def money(value: Any, currency: str = "USD") -> str:
     if amount is None:
         return NONE
     digits = 2 if amount == 0 or abs(amount) >= 1 else 4 if abs(amount) >= 0.001 else 6
-    return f"{_group(f'{Decimal(str(amount)):,.{digits}f}')}{THIN}{currency}"
+    return f"{_group(f'{Decimal(str(amount)):,.{digits}f}')}{SPACE}{currency}"
 
 
 @register.filter
@@ -185,7 +187,7 @@ def _ago(seconds: float) -> str:
         return "just now" if seconds >= 0 else "in a moment"
     for limit, unit, name in ((3600, 60, "min"), (86400, 3600, "h"), (30 * 86400, 86400, "d")):
         if size < limit * 0.99:
-            amount = f"{max(1, round(size / unit))}{THIN}{name}"
+            amount = f"{max(1, round(size / unit))}{SPACE}{name}"
             return f"{amount} ago" if seconds >= 0 else f"in {amount}"
     return ""
 

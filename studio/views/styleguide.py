@@ -124,12 +124,15 @@ def sample_context(now: datetime) -> dict[str, Any]:
             {"low": 20 * i, "high": 20 * i + 20, "count": c, "href": f"?bin={i}#pictures"}
             for i, c in enumerate((4, 38, 152, 240, 301, 218, 120, 64, 31, 9, 3))
         ],
-        "bars": [
-            {"label": label, "value": n} for label, n in zip(LABELS, (312, 244, 180, 121, 96, 58), strict=True)
-        ],
+        "bars": [{"label": label, "value": n} for label, n in zip(LABELS, (312, 244, 180, 121, 96, 58), strict=True)],
         "calibration": [
             {"confidence": c, "accuracy": a, "count": n, "low": a - w, "high": min(1.0, a + w)}
-            for c, a, n, w in ((0.35, 0.30, 12, 0.2), (0.55, 0.52, 25, 0.15), (0.75, 0.71, 60, 0.1), (0.93, 0.95, 300, 0.03))
+            for c, a, n, w in (
+                (0.35, 0.30, 12, 0.2),
+                (0.55, 0.52, 25, 0.15),
+                (0.75, 0.71, 60, 0.1),
+                (0.93, 0.95, 300, 0.03),
+            )
         ],
         "scores": [
             {"role": "teacher", "name": "Teacher", "value": 0.954, "low": 0.930, "high": 0.971, "ms": 840.0},

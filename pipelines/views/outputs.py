@@ -1,0 +1,47 @@
+"""Rows a step made or dropped, with the reason why, before anybody gave them a name in the Vault."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from pipelines.models import StepOutput
+from pipelines.runpages import step_view
+from pipelines.views.runs import get_step
+from studio.access import WorkspaceRequest, role_required
+from studio.lib.errors import StudioError
+from vault import store
+from vault.query import Filter, RowTable
+
+
+def position(text: str) -> int | None:
+    """A row's position from a query parameter, or None."""
+    return int(text) if text.isdigit() else None
+
+
+@require_safe
+@role_required("viewer")
+def rows(request: WorkspaceRequest, number: int, node: str, port: str) -> HttpResponse:
+    """The rows of one dataset output; ``?search=`` filters, ``?after=`` and ``?before=`` page."""
+    step = get_step(request, number, node)
+    output = get_object_or_404(
+        StepOutput.objects.select_related("artifact"), step_run=step, port=port, artifact__kind="dataset"
+    )
+    search = request.GET.get("search", "").strip()[:200]
+    context: dict[str, Any] = {"step": step, "view": step_view(step), "port": port, "search": search}
+    context["ports"] = [o.port for o in step.outputs.filter(artifact__kind="dataset")]
+    try:
+        folder = store.path(output.artifact)
+        table = RowTable(folder, root=folder.parents[1])
+        wanted = Filter(search=search)
+        page = table.page(
+            wanted, after=position(request.GET.get("after", "")), before=position(request.GET.get("before", ""))
+        )
+        context |= {"page": page, "count": table.count(wanted)}
+    except StudioError as error:
+        return render(request, "pipelines/output.html", context | {"problem": error}, status=503)
+    context["has_rejects"] = any("reject" in n.row.meta for n in page.rows)
+    return render(request, "pipelines/output.html", context)

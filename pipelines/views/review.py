@@ -1,0 +1,24 @@
+"""What waits for a person."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from pipelines.models import StepRun
+from pipelines.runpages import step_view
+from studio.access import WorkspaceRequest, role_required
+from studio.jobs import State
+
+
+@require_safe
+@role_required("viewer")
+def index(request: WorkspaceRequest) -> HttpResponse:
+    """Every step of the workspace that waits for a decision, the oldest first."""
+    steps = (
+        StepRun.objects.filter(run__workspace=request.workspace, state=State.WAITING)
+        .select_related("run__version__pipeline", "run__workspace")
+        .order_by("started_at")
+    )
+    return render(request, "pipelines/review.html", {"views": [step_view(s) for s in steps]})
