@@ -14,11 +14,8 @@ class MetricChart extends HTMLElement {
     this.stage = make("div", "chart-stage");
     this.stage.setAttribute("aria-hidden", "true");
     this.note = make("div", "chart-empty");
-    this.table = document.createElement("details");
-    this.table.className = "chart-table";
-    const summary = make("summary", "");
-    summary.textContent = "As a table";
-    this.table.append(summary);
+    this.table = this.querySelector("details") ?? make("details", "chart-table");
+    if (!this.table.querySelector("summary")) this.table.append(Object.assign(make("summary", ""), { textContent: "As a table" }));
     this.table.addEventListener("toggle", () => this.fillTable());
     this.replaceChildren(this.stage, this.table);
     this.resizer = new ResizeObserver(() => this.resize());
@@ -120,7 +117,9 @@ class MetricChart extends HTMLElement {
       series,
       hooks: { setCursor: [(plot) => this.point(plot)], draw: [() => this.labels()] },
     }, this.columns(), this.stage);
-    this.plot.over.append(this.tip, ...this.marks);
+    const axisName = make("div", "chart-axis");
+    axisName.textContent = this.getAttribute("x-label") || "step";
+    this.plot.over.append(this.tip, axisName, ...this.marks);
     this.labels();
   }
 
@@ -132,7 +131,7 @@ class MetricChart extends HTMLElement {
   labels() {
     if (!this.plot || !this.marks) return;
     const columns = this.plot.data;
-    const taken = [];
+    const shown = [];
     this.ends.forEach((end, i) => {
       const values = columns[end.index];
       let at = values.length - 1;
@@ -142,11 +141,15 @@ class MetricChart extends HTMLElement {
       if (at < 0) return;
       mark.textContent = `${end.name} ${short(values[at])}`;
       mark.style.left = `${this.plot.valToPos(columns[0][at], "x") + 8}px`;
-      let top = this.plot.valToPos(values[at], "y") - 8;
-      while (taken.some((other) => Math.abs(other - top) < 16)) top += 16;
-      taken.push(top);
-      mark.style.top = `${top}px`;
+      shown.push({ mark, top: this.plot.valToPos(values[at], "y") - 8 });
     });
+    shown.sort((a, b) => a.top - b.top);
+    let floor = this.plot.over.clientHeight;
+    for (const one of shown.toReversed()) {
+      one.top = Math.min(one.top, floor - 16);
+      floor = one.top;
+    }
+    for (const { mark, top } of shown) mark.style.top = `${top}px`;
   }
 
   point(plot) {
@@ -205,15 +208,21 @@ function make(tag, css) {
   return element;
 }
 
-/** An exponential mean that forgets its start (bias-corrected), so that noise does not hide the trend. */
-function smooth(values, keep = 0.9) {
-  let mean = 0;
-  let weight = 0;
-  return values.map((value) => {
+/** A centred, triangle-weighted mean: it hides noise without lagging behind a falling curve. */
+function smooth(values) {
+  const reach = Math.max(2, Math.round(values.length / 40));
+  return values.map((value, at) => {
     if (value == null) return null;
-    mean = keep * mean + (1 - keep) * value;
-    weight = keep * weight + (1 - keep);
-    return mean / weight;
+    let sum = 0;
+    let weights = 0;
+    const span = Math.min(reach, at, values.length - 1 - at);
+    for (let i = at - span; i <= at + span; i += 1) {
+      if (values[i] == null) continue;
+      const weight = span + 1 - Math.abs(i - at);
+      sum += weight * values[i];
+      weights += weight;
+    }
+    return sum / weights;
   });
 }
 

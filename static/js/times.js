@@ -1,5 +1,5 @@
 // <relative-time>: keeps "3 min ago" true and gives the absolute time in the reader's own zone on hover.
-const THIN = "\u202f";
+const SPACE = "\u00a0";
 const steps = [[3600, 60, "min"], [86400, 3600, "h"], [2592000, 86400, "d"]];
 const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
@@ -10,7 +10,7 @@ export function ago(date, now = Date.now()) {
   if (size < 45) return seconds >= 0 ? "just now" : "in a moment";
   for (const [limit, unit, name] of steps) {
     if (size < limit * 0.99) {
-      const amount = `${Math.max(1, Math.round(size / unit))}${THIN}${name}`;
+      const amount = `${Math.max(1, Math.round(size / unit))}${SPACE}${name}`;
       return seconds >= 0 ? `${amount} ago` : `in ${amount}`;
     }
   }

@@ -39,7 +39,7 @@ function size(bytes) {
     bytes /= 1000;
     at += 1;
   }
-  return `${bytes.toFixed(at && bytes < 99.5 ? 1 : 0)}\u202f${units[at]}`;
+  return `${bytes.toFixed(at && bytes < 99.5 ? 1 : 0)}\u00a0${units[at]}`;
 }
 
 customElements.define("upload-zone", UploadZone);

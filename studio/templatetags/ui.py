@@ -85,6 +85,12 @@ def number(value: Any, digits: int | None = None) -> str:
 
 
 @register.filter
+def thin(value: Any) -> str:
+    """Text with its numbers' commas made thin: ``1,112 of 1,180 rows`` → ``1 112 of 1 180 rows``."""
+    return re.sub(r"(?<=\d),(?=\d{3}(?!\d))", THIN, "" if value is None else str(value))
+
+
+@register.filter
 def signed(value: Any, digits: int = 1) -> str:
     """A difference with its sign: ``+1.2``, ``−0.4``, ``±0.0``."""
     amount = _float(value)
@@ -141,24 +147,25 @@ def filesize(value: Any) -> str:
     amount = _float(value)
     if amount is None:
         return NONE
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(amount) < 999.5:
-            break
+    units = ("B", "kB", "MB", "GB", "TB")
+    at = 0
+    while abs(amount) >= 999.5 and at < len(units) - 1:
         amount /= 1000
-    else:
-        unit = "TB"
-    digits = 0 if unit == "B" or amount >= 99.5 else 1
-    return f"{amount:.{digits}f}".removesuffix(".0") + f"{SPACE}{unit}"
+        at += 1
+    digits = 0 if at == 0 or abs(amount) >= 99.5 else 1
+    return f"{amount:.{digits}f}".removesuffix(".0") + f"{SPACE}{units[at]}"
+
 
 
 @register.filter
 def money(value: Any, currency: str = "USD") -> str:
-    """An amount with its currency: ``12.40 USD``; small amounts keep enough places to differ from zero."""
+    """An amount with its currency: ``$12.40``, ``3.10 EUR``; small amounts keep enough places to differ from zero."""
     amount = _float(value)
     if amount is None:
         return NONE
     digits = 2 if amount == 0 or abs(amount) >= 1 else 4 if abs(amount) >= 0.001 else 6
-    return f"{_group(f'{Decimal(str(amount)):,.{digits}f}')}{SPACE}{currency}"
+    text = _group(f"{Decimal(str(amount)):,.{digits}f}")
+    return f"${text}" if currency == "USD" else f"{text}{SPACE}{currency}"
 
 
 @register.filter
@@ -196,7 +203,7 @@ def _ago(seconds: float) -> str:
 def relative_time(value: datetime | None) -> SafeString:
     """How long ago, as text that the browser keeps fresh, with the absolute time in the reader's zone on hover."""
     if not value:
-        return mark_safe(NONE)
+        return mark_safe(NONE)  # noqa: S308 - a dash
     text = _ago((timezone.now() - value).total_seconds()) or f"{value:%d %b %Y}"
     return format_html(
         '<relative-time><time datetime="{}" title="{}">{}</time></relative-time>',

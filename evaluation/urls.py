@@ -1,0 +1,17 @@
+"""Addresses of evaluations and models, below ``/w/<workspace>/``."""
+
+from django.urls import path
+
+from evaluation.views import evaluations, home, models, rows
+
+urlpatterns = [
+    path("", home.show, name="workspace_home"),
+    path("palette/", home.palette, name="palette"),
+    path("evaluations/", evaluations.index, name="evaluations"),
+    path("evaluations/<uuid:pk>/", evaluations.show, name="evaluation"),
+    path("evaluations/<uuid:pk>/report.<str:form>", evaluations.download, name="evaluation_download"),
+    path("evaluations/<uuid:pk>/rows/", rows.index, name="evaluation_rows"),
+    path("models/", models.index, name="models"),
+    path("models/<uuid:pk>/", models.show, name="model"),
+    path("models/<uuid:pk>/files/<path:name>", models.download, name="model_file"),
+]
