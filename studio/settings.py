@@ -177,6 +177,7 @@ MAX_UPLOAD_BYTES = conf.read("STUDIO_MAX_UPLOAD_MB") * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["vault.uploads.ScratchUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = DATA_ROOT / "scratch" / "uploads"
+FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 
 MODEL_DIRS = [Path(d).resolve() for d in conf.read("STUDIO_MODEL_DIRS")]
 ALLOWED_HOSTS_OUT: list[str] = conf.read("STUDIO_ALLOWED_HOSTS_OUT")

@@ -19,6 +19,7 @@ urlpatterns = [
     path("account/password/", accounts.set_password, name="set_password"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("styleguide/drawer/", styleguide.styleguide_drawer, name="styleguide_drawer"),
+    path("w/<slug:workspace>/", home.show, name="workspace_home"),
     path("w/<slug:workspace>/settings/", members.index, name="members"),
     path("w/<slug:workspace>/settings/people/<int:pk>/", members.change, name="member_change"),
     path("w/<slug:workspace>/settings/audit/", members.audit_trail, name="audit"),

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 
 def main() -> None:
     """Write events and lines, then end in the way the configuration says."""
-    config = json.loads(open(sys.argv[1], encoding="utf-8").read())
+    config = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     print(json.dumps({"event": "progress", "done": 1, "total": 2}), flush=True)
     print("a line for people", file=sys.stderr, flush=True)
     match config["do"]:

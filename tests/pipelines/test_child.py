@@ -57,7 +57,7 @@ def test_a_users_error_arrives_as_one(tmp_path: Path) -> None:
 
 
 def test_a_child_that_dies_is_reported_with_its_last_line(tmp_path: Path) -> None:
-    with pytest.raises(StepError, match="exit code 3.*a line for people"):
+    with pytest.raises(StepError, match=r"exit code 3.*a line for people"):
         run(tmp_path, do="die")
 
 

@@ -1,0 +1,42 @@
+"""The few questions a template asks before it becomes a pipeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from studio.models import ProviderCredential, Workspace
+from vault.models import Dataset
+
+
+class TemplateForm(forms.Form):
+    """A name, and one field for each of the template's questions. A question's ``kind`` is dataset, credential, choice or text."""
+
+    name = forms.CharField(max_length=120, label="Name", help_text="How the pipeline is called in lists.")
+
+    def __init__(self, *args: Any, template: Any, workspace: Workspace, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for question in template.questions:
+            self.fields[question.name] = self._field(question, workspace)
+
+    @staticmethod
+    def _field(question: Any, workspace: Workspace) -> forms.Field:
+        common: dict[str, Any] = {
+            "label": question.label,
+            "help_text": question.help,
+            "required": question.required,
+            "initial": question.default,
+        }
+        match question.kind:
+            case "dataset":
+                options = [(d.slug, d.name) for d in Dataset.objects.filter(workspace=workspace)]
+            case "credential":
+                options = [(c.name, str(c)) for c in ProviderCredential.objects.filter(workspace=workspace)]
+            case "choice":
+                return forms.ChoiceField(choices=[(c, c.replace("_", " ")) for c in question.choices], **common)
+            case "textarea":
+                return forms.CharField(widget=forms.Textarea(attrs={"rows": 4}), **common)
+            case _:
+                return forms.CharField(**common)
+        return forms.ChoiceField(choices=[("", "Choose…"), *options], **common)
