@@ -22,6 +22,7 @@ import os
 import socket
 import uuid
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -51,9 +52,19 @@ FINISHED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 LIVE = (State.PENDING, State.RUNNING, State.WAITING)
 
 
+@lru_cache(maxsize=1)
+def machine_name() -> str:
+    """The host's name, with the id of the process namespace where there is one: process ids mean something only within it."""
+    try:
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return socket.gethostname()
+    return f"{socket.gethostname()}.{namespace}"
+
+
 def worker_name() -> str:
-    """``host:pid`` of this process, kept with a claim so that people can see who does what."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    """``machine:pid`` of this process, kept with a claim so that people can see who does what."""
+    return f"{machine_name()}:{os.getpid()}"
 
 
 class Job(models.Model):
@@ -280,7 +291,7 @@ def cut_dead_leases(model: type[Job]) -> int:
 
     Returns how many. A process id that was given out again only means waiting for the lease as usual.
     """
-    host = f"{socket.gethostname()}:"
+    host = f"{machine_name()}:"
     dead = [
         job.pk
         for job in model._default_manager.filter(state=State.RUNNING, owner__startswith=host)

@@ -11,5 +11,6 @@ def reap() -> None:
     """Take jobs back from dead workers and ring for what is ready."""
     for model in apps.get_models():
         if issubclass(model, jobs.Job):
+            jobs.cut_dead_leases(model)
             jobs.reap(model)
             model.settle()
