@@ -25,6 +25,9 @@ class AllowedLabels(base.Step):
 
     label = "Allowed labels"
     group = "Curation"
+    help = (
+        "For tasks whose answer is one of a fixed set. The set also tells training and evaluation what can be answered."
+    )
     inputs = sieve.ROWS_IN
     outputs = sieve.ROWS_AND_REJECTS
 

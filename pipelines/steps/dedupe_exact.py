@@ -24,6 +24,7 @@ class DedupeExact(base.Step):
 
     label = "Remove exact duplicates"
     group = "Curation"
+    help = "Copies cost training time and make some prompts count twice. Different answers to one prompt are reported."
     inputs = sieve.ROWS_IN
     outputs = sieve.ROWS_AND_REJECTS
 

@@ -23,6 +23,7 @@ class FilterLength(base.Step):
 
     label = "Filter by length"
     group = "Curation"
+    help = "Odd lengths are a cheap sign of broken rows: empty answers, pasted documents, runaway generations."
     inputs = sieve.ROWS_IN
     outputs = sieve.ROWS_AND_REJECTS
 

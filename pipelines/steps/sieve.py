@@ -21,6 +21,9 @@ BEAT = 1_000
 """Rows between two progress reports."""
 
 
+LABELS_FILE = "labels.json"
+
+
 class Verdict(NamedTuple):
     """A row (perhaps rewritten), and why it goes: ``cause`` in a few words for counting, ``reason`` in full; empty = stays."""
 
@@ -42,6 +45,12 @@ def reported(ctx: Context, rows: Iterable[Row], *, total: int, note: str = "") -
 def rows_of(ctx: Context, source: InputArtifact, *, note: str = "") -> Iterator[Row]:
     """Every row of an input artifact in order, with progress."""
     return reported(ctx, read_rows(source.path), total=count_rows(source.path), note=note)
+
+
+def keep_labels(folder: Path, meta: Mapping[str, Any]) -> None:
+    """Write a known label set beside the rows, so that equal rows under another label set are another artifact."""
+    if meta.get("labels"):
+        (folder / LABELS_FILE).write_text(json.dumps(meta["labels"], ensure_ascii=False), encoding="utf-8")
 
 
 def passed_on(source: InputArtifact, **more: Any) -> dict[str, Any]:
@@ -81,6 +90,7 @@ def sift(
                 rejects.write(json.dumps(to_json(row.rejected(by=by, reason=reason)), ensure_ascii=False) + "\n")
 
         kept = write_rows(ctx.scratch / "rows", staying())
+    keep_labels(ctx.scratch / "rows", meta)
     dropped = write_rows(ctx.scratch / "rejects", _spooled(spool))
     spool.unlink()
     ordered = dict(causes.most_common())

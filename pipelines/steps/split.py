@@ -29,6 +29,7 @@ class Split(base.Step):
 
     label = "Split"
     group = "Curation"
+    help = "Holds rows back from training, so that the student is judged on prompts it has never seen."
     inputs = {"rows": Port("dataset", "Rows to split")}
     outputs = {
         "train": Port("dataset", "Rows the student learns from"),
@@ -66,7 +67,8 @@ class Split(base.Step):
         for part in PARTS:
             rows = sieve.reported(ctx, read_rows(source.path), total=total, note=f"writing {part}")
             counts[part] = write_rows(ctx.scratch / part, take(rows, parts=plan.parts, part=part))
-            outputs[part] = Output(ctx.scratch / part, sieve.passed_on(source, rows=counts[part], part=part))
+            outputs[part] = Output(ctx.scratch / part, sieve.passed_on(source, rows=counts[part]))
+            sieve.keep_labels(ctx.scratch / part, source.meta)
         shown = ", ".join(f"{counts[part]:,} {part}" for part in PARTS)
         by_label = f", stratified over {plan.labels} labels" if plan.labels else ""
         summary = {

@@ -17,6 +17,7 @@ class Desk:
 
     scratch: Path
     workspace_id: Any = None
+    step_run_id: Any = None
     seed: int = 0
     reports: list[tuple[int, int | None]] = field(default_factory=list)
 
@@ -27,7 +28,11 @@ class Desk:
 
     def metric(self, name: str, value: float, *, at: int) -> None: ...
 
-    def run_child(self, module: str, config: Mapping[str, Any], on_event: Callable[[dict[str, Any]], None]) -> None:
+    def beat(self) -> None: ...
+
+    def run_child(
+        self, module: str, config: Mapping[str, Any], on_event: Callable[[dict[str, Any]], None] | None = None
+    ) -> dict[str, Any]:
         raise AssertionError("Curation steps start no child.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,5 +42,14 @@ def test_a_step_that_keeps_nothing_fails_with_the_causes_and_what_to_do(tmp_path
 
 
 def test_the_label_set_travels_on_to_the_next_step() -> None:
-    source = InputArtifact("0" * 64, "dataset", Path(), {"labels": ["a", "b"], "rows": 9, "part": "train"})
+    source = InputArtifact("0" * 64, "dataset", Path(), {"labels": ["a", "b"], "rows": 9, "cost_usd": 1.0})
     assert passed_on(source, rows=3) == {"labels": ["a", "b"], "rows": 3}
+
+
+def test_equal_rows_under_another_label_set_are_another_artifact(tmp_path: Path) -> None:
+    for name, labels in (("one", ["a"]), ("two", ["a", "b"]), ("none", [])):
+        (tmp_path / name).mkdir()
+        sift(Desk(tmp_path / name), [Verdict(row("x", "a"))], by="sieve", meta={"labels": labels}, action="")
+    assert json.loads((tmp_path / "two" / "rows" / "labels.json").read_text()) == ["a", "b"]
+    assert json.loads((tmp_path / "one" / "rows" / "labels.json").read_text()) == ["a"]
+    assert not (tmp_path / "none" / "rows" / "labels.json").exists()

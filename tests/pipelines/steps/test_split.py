@@ -129,7 +129,7 @@ def test_the_step_writes_each_row_once_and_says_how_many(tmp_path: Path) -> None
     assert outcome.summary["headline"] == (
         "100 of 100 rows kept: 80 train, 10 validation, 10 test, stratified over 2 labels."
     )
-    assert outcome.result.outputs["test"].meta == {"labels": ["a", "b"], "rows": 10, "part": "test"}
+    assert outcome.result.outputs["test"].meta == {"labels": ["a", "b"], "rows": 10}
 
 
 def test_shares_that_leave_nothing_to_train_on_are_a_bad_parameter() -> None:
