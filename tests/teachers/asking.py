@@ -1,0 +1,30 @@
+"""Asking a teacher once, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from pipelines.teachers.base import Completion, Sampling, Teacher, TeacherError
+from vault.rows import Message
+
+MakeTeacher = Callable[..., Teacher]
+PROMPT: list[Message] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hello"}]
+
+
+def ask(teacher: Teacher, messages: list[Message] = PROMPT, **sampling: float | int | None) -> Completion:
+    async def once() -> Completion:
+        try:
+            return await teacher.complete(messages, Sampling(**sampling))  # type: ignore[arg-type]
+        finally:
+            await teacher.aclose()
+
+    return asyncio.run(once())
+
+
+def refusal(teacher: Teacher) -> TeacherError:
+    with pytest.raises(TeacherError) as caught:
+        ask(teacher)
+    return caught.value
