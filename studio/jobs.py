@@ -286,24 +286,29 @@ class Job(models.Model):
         type(self)._default_manager.filter(pk=self.pk, state=State.PENDING).update(rung_at=timezone.now())
 
 
-def cut_dead_leases(model: type[Job]) -> int:
+def cut_dead_leases(model: type[Job], *, counts_as_attempt: bool = True) -> int:
     """End the leases of jobs claimed by processes of this machine that are gone, so that reap() need not wait for them.
 
     Returns how many. A process id that was given out again only means waiting for the lease as usual.
+    ``counts_as_attempt=False`` is for workers that we stopped ourselves: a training interrupted by three restarts has not
+    failed three times.
     """
-    host = f"{machine_name()}:"
-    dead = [
-        job.pk
-        for job in model._default_manager.filter(state=State.RUNNING, owner__startswith=host)
-        if not _is_alive(int(job.owner.removeprefix(host)))
-    ]
+    here = f"{machine_name()}:"
     past = timezone.now() - timedelta(seconds=1)
-    return model._default_manager.filter(pk__in=dead, state=State.RUNNING).update(lease_until=past)
+    pardon: dict[str, Any] = {} if counts_as_attempt else {"max_attempts": F("max_attempts") + 1}
+    cut = 0
+    for job in model._default_manager.filter(state=State.RUNNING, owner__startswith=here):
+        if not _is_alive(job.owner.removeprefix(here)):
+            mine = model._default_manager.filter(pk=job.pk, state=State.RUNNING, attempt=job.attempt)
+            cut += mine.update(lease_until=past, **pardon)
+    return cut
 
 
-def _is_alive(pid: int) -> bool:
+def _is_alive(pid: str) -> bool:
+    if not pid.isdigit():
+        return False
     try:
-        os.kill(pid, 0)
+        os.kill(int(pid), 0)
     except ProcessLookupError:
         return False
     except PermissionError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 from datetime import timedelta
 
@@ -11,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from studio import jobs, recovery
-from studio.jobs import State
+from studio.jobs import State, machine_name
 from studio.models import Workspace
 from vault.models import Upload
 
@@ -36,7 +35,7 @@ def owned_by(job: Upload, owner: str) -> None:
 
 
 def test_a_job_of_a_process_that_is_gone_is_pending_after_the_next_reap(running: Upload) -> None:
-    owned_by(running, f"{socket.gethostname()}:{gone_pid()}")
+    owned_by(running, f"{machine_name()}:{gone_pid()}")
     assert recovery.give_back(counts_as_attempt=True) == 1
     jobs.reap(Upload)
     running.refresh_from_db()
@@ -45,7 +44,7 @@ def test_a_job_of_a_process_that_is_gone_is_pending_after_the_next_reap(running:
 
 def test_a_job_that_we_stopped_ourselves_keeps_all_its_attempts(running: Upload) -> None:
     for restarts in range(1, 5):
-        owned_by(running, f"{socket.gethostname()}:{gone_pid()}")
+        owned_by(running, f"{machine_name()}:{gone_pid()}")
         recovery.give_back(counts_as_attempt=False)
         jobs.reap(Upload)
         running.refresh_from_db()
@@ -55,7 +54,7 @@ def test_a_job_that_we_stopped_ourselves_keeps_all_its_attempts(running: Upload)
 
 @pytest.mark.parametrize("owner", ["{here}:{me}", "elsewhere:{gone}", "{here}x:{gone}"])
 def test_a_job_that_may_be_alive_is_left_alone(running: Upload, owner: str) -> None:
-    owned_by(running, owner.format(here=socket.gethostname(), me=os.getpid(), gone=gone_pid()))
+    owned_by(running, owner.format(here=machine_name(), me=os.getpid(), gone=gone_pid()))
     before = Upload.objects.get(pk=running.pk).lease_until
     found = recovery.give_back(counts_as_attempt=True)
     assert found == 0
