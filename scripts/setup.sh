@@ -81,8 +81,22 @@ arguments=""
 for lock in $locks; do
     arguments="$arguments -r $lock"
 done
+
+install() {
+    .venv/bin/python -m pip install --no-input --disable-pip-version-check "$@"
+}
+
+# On a terminal, one line that says which package it is at.
 # shellcheck disable=SC2086
-if ! .venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check $arguments; then
+if [ -t 1 ]; then
+    { PYTHONUNBUFFERED=1 install $arguments || : >"$work/failed"; } | awk '
+        /^ *(Collecting|Building wheel for) / { n += /Collecting/; printf "\r  %3d packages, now: %-50.50s", n, $0; fflush() }
+        /^Installing collected/ { printf "\r  %3d packages, now: %-50s", n, "putting them into place"; fflush() }
+        END { print "" }'
+else
+    install --quiet $arguments || : >"$work/failed"
+fi
+if [ -e "$work/failed" ]; then
     stop "The packages could not be installed; the lines above say why.
 Is the network there, and is there space left (df -h .)? Run the same command again: it goes on where it stopped."
 fi
