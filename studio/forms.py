@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.models import User
 from django.contrib.auth.validators import UnicodeUsernameValidator
 
-from studio.models import Membership, Role, Workspace
+from studio.models import Membership, ProviderCredential, Role, Workspace
 
 
 class MemberForm(forms.Form):
@@ -37,3 +37,39 @@ class MemberForm(forms.Form):
         if Membership.objects.filter(workspace=self.workspace, user__username__iexact=name).exists():
             raise forms.ValidationError(f"{name} is a member already; change the role in the list.")
         return User.objects.filter(username__iexact=name).values_list("username", flat=True).first() or name
+
+
+class CredentialForm(forms.Form):
+    """A provider's API key and the name steps know it by. The key is never sent back to the browser."""
+
+    name = forms.SlugField(
+        max_length=60, label="Name", help_text="How steps refer to it: letters, digits, hyphens and underscores."
+    )
+    provider = forms.ChoiceField(label="Provider", help_text="The key is sent to this provider only.")
+    secret = forms.CharField(
+        max_length=2_000,
+        label="API key",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="Stored encrypted. It can be replaced, never read again.",
+    )
+
+    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
+        from studio.credentials import providers
+
+        super().__init__(*args, **kwargs)
+        self.workspace = workspace
+        cast("forms.ChoiceField", self.fields["provider"]).choices = providers()
+
+    def clean_name(self) -> str:
+        """Refuse a name that is taken."""
+        name: str = self.cleaned_data["name"]
+        if ProviderCredential.objects.filter(workspace=self.workspace, name=name).exists():
+            raise forms.ValidationError(f"There is a key named {name} already: remove it first, or choose another name.")
+        return name
+
+    def clean_secret(self) -> str:
+        """Refuse what no HTTP header can carry."""
+        secret: str = self.cleaned_data["secret"]
+        if not secret.isascii() or not secret.isprintable() or " " in secret:
+            raise forms.ValidationError("This is not an API key: it holds spaces or characters that no key has.")
+        return secret

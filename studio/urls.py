@@ -4,7 +4,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
 from evaluation.views import home
-from studio.views import accounts, health, members, styleguide
+from studio.views import accounts, credentials, health, members, styleguide
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -22,6 +22,9 @@ urlpatterns = [
     path("w/<slug:workspace>/", home.show, name="workspace_home"),
     path("w/<slug:workspace>/settings/", members.index, name="members"),
     path("w/<slug:workspace>/settings/people/<int:pk>/", members.change, name="member_change"),
+    path("w/<slug:workspace>/settings/keys/", credentials.index, name="credentials"),
+    path("w/<slug:workspace>/settings/keys/<uuid:pk>/test/", credentials.test, name="credential_test"),
+    path("w/<slug:workspace>/settings/keys/<uuid:pk>/remove/", credentials.remove, name="credential_remove"),
     path("w/<slug:workspace>/settings/audit/", members.audit_trail, name="audit"),
     path("w/<slug:workspace>/vault/", include("vault.urls")),
     path("w/<slug:workspace>/", include("pipelines.urls")),

@@ -12,7 +12,7 @@ from pipelines.steps import base, sieve
 from pipelines.steps.asking import Asker, Find, Written, filled, with_system, write_answers
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
 from pipelines.teachers import recorded
-from pipelines.teachers.base import Connection, Sampling, Teacher
+from pipelines.teachers.base import Sampling, Teacher
 from pipelines.teachers.desk import Desk
 from pipelines.teachers.engine import Limits, MemoryStore, Outcome, Progress, StoredCall, ask_all
 from pipelines.teachers.prices import FREE, Price, find_price
@@ -46,6 +46,12 @@ class Generate(base.Step):
         "rejects": Port("dataset", "Rows without a usable answer, each with its reason"),
     }
     unfingerprinted = frozenset({"credential", "concurrency", "timeout", "cost_cap_usd", "at_cap"})
+
+    asks = ("cost_cap_usd", "at_cap")
+    help = (
+        "A large model answers every row, and its answers are what the student learns. Each answer is kept the moment it "
+        "arrives and is never paid for twice, whatever happens to the worker."
+    )
 
     class Params(Params):
         teacher: TeacherName = param("openai", label="Teacher", help="Who answers.")
@@ -154,16 +160,13 @@ def open_teacher(ctx: Context, params: Generate.Params) -> Teacher:
     from django.conf import settings
 
     kind = TEACHERS[params.teacher]
-    values = params.model_dump(include=set(kind.Params.model_fields))
-    if not values.get("base_url"):
-        values.pop("base_url", None)
-    connection = Connection(
+    teacher: Teacher = kind.open(
+        params.model_dump(),
         secret=read_secret(ctx, params, kind),
-        allowed_hosts=tuple(settings.ALLOWED_HOSTS_OUT),
+        allowed_hosts=settings.ALLOWED_HOSTS_OUT,
         timeout=params.timeout,
         concurrency=params.concurrency,
     )
-    teacher: Teacher = kind(kind.Params.model_validate(values), connection=connection)
     return teacher
 
 

@@ -5,9 +5,9 @@ Retries, concurrency, cost and storage belong to :mod:`pipelines.teachers.engine
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from studio.lib.errors import StudioError
 from studio.lib.params import Params
@@ -114,6 +114,24 @@ class Teacher:
         self.params = params
         self.connection = connection
 
+    @classmethod
+    def open(
+        cls,
+        values: Mapping[str, Any],
+        *,
+        secret: str | None = None,
+        allowed_hosts: Collection[str] = (),
+        timeout: float = 120.0,
+        concurrency: int = 8,
+    ) -> Self:
+        """A teacher from plain values: those its ``Params`` know are used, blank ones take their default.
+
+        Raises pydantic's ``ValidationError`` for values that don't fit and ``StudioError`` for a forbidden address.
+        """
+        known = {name: values[name] for name in cls.Params.model_fields if values.get(name) not in (None, "")}
+        connection = Connection(secret, tuple(allowed_hosts), timeout, concurrency)
+        return cls(cls.Params.model_validate(known), connection=connection)
+
     def identity(self) -> dict[str, Any]:
         """What makes its answers its own (provider, model, address), for the fingerprint of a request. No secrets."""
         return dict(self.params.model_dump(mode="json"))
@@ -123,6 +141,10 @@ class Teacher:
 
     async def complete(self, messages: list[Message], sampling: Sampling, *, sample: int = 0) -> Completion:
         """Answer ``messages``; ``sample`` counts the answers asked for to the same prompt. Raises :class:`TeacherError`."""
+        raise NotImplementedError
+
+    async def list_models(self) -> list[str]:
+        """Names of the models it offers: the cheapest proof that address and key work. Raises :class:`TeacherError`."""
         raise NotImplementedError
 
     async def aclose(self) -> None:

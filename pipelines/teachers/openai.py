@@ -140,6 +140,16 @@ class OpenAITeacher(Teacher):
             return errors.not_an_answer(self.label)
         return errors.unreachable(where, self.params.base_url, error)
 
+    async def list_models(self) -> list[str]:
+        """See :class:`Teacher`."""
+        try:
+            page = await self.client.models.list()
+        except (APIError, StudioError, httpx2.HTTPError, json.JSONDecodeError) as error:
+            raise self.explain(error) from error
+        if not isinstance(getattr(page, "data", None), list):
+            raise errors.not_an_answer(self.label)
+        return sorted(model.id for model in page.data)
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self.client.close()

@@ -62,6 +62,10 @@ class RecordedTeacher(Teacher):
             )
         return known[sample]
 
+    async def list_models(self) -> list[str]:
+        """The models whose answers were recorded."""
+        return sorted({answer.model for answers in self.answers.values() for answer in answers})
+
 
 def answer_of(row: Row, *, column: Column) -> Completion | None:
     """A row's stored answer with what ``meta`` knows of it, or None when the field is empty."""

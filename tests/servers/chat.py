@@ -123,6 +123,8 @@ def make_handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if not self.allowed():
                 return self.send_error_body(401, Reply(error="Incorrect API key provided", code="invalid_api_key"))
+            if self.path.startswith("/redirect"):
+                return self.send_bytes(302, b"", {"Location": f"{server.url}/v1/models"})
             models = [{"id": "small", "object": "model", "created": 1, "owned_by": "test", "type": "model"}]
             return self.send_json(200, {"object": "list", "data": models, "has_more": False}, {})
 
