@@ -63,7 +63,8 @@ class Split(base.Step):
         total = count_rows(source.path)
         keyed = [keyed_row(row) for row in sieve.rows_of(ctx, source, note="hashing")]
         plan = assign(keyed, params=params)
-        outputs, counts = {}, {}
+        outputs: dict[str, Output] = {}
+        counts: dict[str, int] = {}
         for part in PARTS:
             rows = sieve.reported(ctx, read_rows(source.path), total=total, note=f"writing {part}")
             counts[part] = write_rows(ctx.scratch / part, take(rows, parts=plan.parts, part=part))
