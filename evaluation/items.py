@@ -50,7 +50,9 @@ def record_of(row: Row, candidates: Sequence[tuple[Candidate, Channel]]) -> dict
         prediction = candidate.answers.get(row.id)
         asked = candidate.was_asked(row.id)
         answer = answer_of(prediction, channel=channel)
-        error = prediction.error if prediction is not None else ("No answer came back." if asked else None)
+        error = (prediction.error if prediction else None) or (
+            "It gave no answer." if asked and answer is None else None
+        )
         agrees = (
             None
             if row.completion is None or candidate.kind == "teacher"
