@@ -131,18 +131,23 @@ def _describe(output: StepOutput) -> str:
 def summary_items(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """The plain figures of a step's summary, as label and text; nested ones are left to their own pages."""
     return [
-        (name.replace("_", " ").capitalize(), _plain(value))
+        (name.replace("_", " ").capitalize(), shown(value))
         for name, value in summary.items()
         if name != "headline" and isinstance(value, (int, float, str)) and value != ""
     ]
 
 
-def _plain(value: float | str) -> str:
+def shown(value: Any) -> str:
+    """A parameter or figure as text: lists joined, nothing as a dash, numbers with separators."""
+    if value is None or value == "" or value == []:
+        return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(shown(v) for v in value)
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else value
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def log_tail(step_run_id: Any) -> str:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from pipelines import runs
 from pipelines.context import log_path
 from pipelines.models import StepRun
-from pipelines.runpages import log_tail, metric_chart, output_views, step_view, summary_items
+from pipelines.runpages import log_tail, metric_chart, output_views, shown, step_view, summary_items
 from pipelines.stepforms import FormField, form_fields
 from pipelines.views.runs import get_step
 from studio.access import WorkspaceRequest, role_required
@@ -30,7 +30,8 @@ def show(request: WorkspaceRequest, number: int, node: str) -> HttpResponse:
     """The step's page; the same content opens in a drawer for htmx. The live part asks again until it has ended."""
     step = get_step(request, number, node)
     view = step_view(step)
-    params = [(f, step.params.get(f.name)) for f in describe(STEPS[step.step].Params)] if step.step in STEPS else []
+    used = {**step.params, **step.answers}
+    params = [(f, shown(used.get(f.name))) for f in describe(STEPS[step.step].Params)] if step.step in STEPS else []
     context = {
         "step": step,
         "view": view,
