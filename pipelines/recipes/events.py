@@ -59,8 +59,9 @@ class Events:
         self.emit("progress", done=done, total=total, unit=unit, note=note)
 
     def metric(self, name: str, value: float, *, at: int) -> None:
-        """One point of a live curve: ``value`` of ``name`` at optimiser step ``at``."""
-        self.emit("metric", name=name, value=value, at=at)
+        """One point of a live curve: ``value`` of ``name`` at optimiser step ``at``. Infinity and NaN have no place on it."""
+        if math.isfinite(value):
+            self.emit("metric", name=name, value=value, at=at)
 
     def log(self, message: str) -> None:
         """A line for the step's log."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -184,9 +185,7 @@ def _fill(order: list[int], arrays: dict[int, np.ndarray], budget: int) -> list[
 
 def _nodes(group: list[int], arrays: dict[int, np.ndarray]) -> int:
     first = len(arrays[group[0]])
-    return first + sum(
-        len(arrays[b]) - common_prefix(arrays[a], arrays[b]) for a, b in zip(group, group[1:], strict=False)
-    )
+    return first + sum(len(arrays[b]) - common_prefix(arrays[a], arrays[b]) for a, b in pairwise(group))
 
 
 def _visible(tree: Tree, queries: torch.Tensor, keys: torch.Tensor, window: int | None) -> torch.Tensor:

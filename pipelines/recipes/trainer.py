@@ -11,7 +11,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 from pipelines.recipes.batches import Packed, SharingShuffle, pack
 from pipelines.recipes.edge_loss import Edges, edge_loss, head_of
-from pipelines.recipes.events import Events
+from pipelines.recipes.events import Events, RecipeError
 from pipelines.recipes.prefix_tree import Sequence
 from pipelines.recipes.tree_attention import hidden_states, tree_attention
 
@@ -50,6 +50,12 @@ class TreeTrainer(Trainer):
             self.accelerator.backward(part)
             loss += part.detach()
             self.tokens_done += packed.tokens
+        if not torch.isfinite(loss):
+            raise RecipeError(
+                f"The loss became {float(loss)} at step {self.state.global_step + 1}: the training has diverged.",
+                action=f"Lower the learning rate (now {self.args.learning_rate:g}), to a third for a start.",
+                code="diverged",
+            )
         return loss
 
     def pass_loss(self, packed: Packed) -> torch.Tensor:
