@@ -10,7 +10,7 @@ from django.db.models import Sum
 from pipelines.models import TeacherCall
 from pipelines.teachers.base import Completion, Usage
 from pipelines.teachers.desk import Desk
-from pipelines.teachers.engine import StoredCall
+from pipelines.teachers.storage import StoredCall
 
 UPDATED = (
     "step_run",

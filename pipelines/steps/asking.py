@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipelines.teachers.base import Sampling
-from pipelines.teachers.engine import LOOK_AHEAD, Question, StoredCall, question_key
+from pipelines.teachers.engine import LOOK_AHEAD
+from pipelines.teachers.storage import Question, StoredCall, question_key
 from vault.rows import Message, Row, from_json, to_json, write_rows
 
 NOT_ASKED = "Not asked: the cost cap was reached."

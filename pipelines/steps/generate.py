@@ -14,9 +14,10 @@ from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResul
 from pipelines.teachers import recorded
 from pipelines.teachers.base import Sampling, Teacher
 from pipelines.teachers.desk import Desk
-from pipelines.teachers.engine import Limits, MemoryStore, Outcome, Progress, StoredCall, ask_all
+from pipelines.teachers.engine import Limits, Outcome, Progress, ask_all
 from pipelines.teachers.prices import FREE, Price, find_price
 from pipelines.teachers.recorded import RecordedTeacher
+from pipelines.teachers.storage import MemoryStore, StoredCall
 from studio.lib.errors import StepError
 from studio.lib.params import Params, param
 from studio.registries import TEACHERS
@@ -180,14 +181,14 @@ def read_secret(ctx: Context, params: Generate.Params, kind: type[Teacher]) -> s
         if kind.needs_key:
             raise StepError(
                 f"{kind.label} needs an API key, and this step names no credential.",
-                action="Add the key under Settings → Credentials and choose it in this step.",
+                action="Add the key under Settings → Provider keys and choose it in this step.",
             )
         return None
     found = ProviderCredential.objects.filter(workspace_id=ctx.workspace_id, name=params.credential).first()
     if found is None:
         raise StepError(
             f"There is no credential '{params.credential}' in this workspace.",
-            action="Add it under Settings → Credentials, or choose another in this step.",
+            action="Add it under Settings → Provider keys, or choose another in this step.",
         )
     if found.provider != params.teacher:
         raise StepError(

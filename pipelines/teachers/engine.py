@@ -14,80 +14,22 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from pipelines.teachers.base import Completion, Sampling, Teacher, TeacherError
 from pipelines.teachers.budget import Budget, CapReached, most_tokens
 from pipelines.teachers.errors import timed_out
 from pipelines.teachers.prices import Price
-from studio.lib.canonical import fingerprint
+from pipelines.teachers.storage import CallStore, Question, StoredCall, problem_of, storable
 from studio.lib.errors import Cancelled, StepError
-from vault.rows import Message
 
 LOOK_AHEAD = 500
+GONE = 3
+"""Questions given up one after the other that mean the teacher is gone, not that these questions are special."""
 
-Unanswered = tuple["Question", int, float]
+Unanswered = tuple[Question, int, float]
 """A question, the paid tries it already had, and what they cost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One thing to ask. ``key`` is the request's fingerprint: equal questions have equal keys and are asked once."""
-
-    key: str
-    messages: list[Message]
-    sample: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCall:
-    """What the store keeps of a question. ``problem`` is blank for a good answer; ``tries`` and ``cost_usd`` count all tries."""
-
-    key: str
-    completion: Completion
-    problem: str = ""
-    tries: int = 1
-    cost_usd: float | None = None
-    at: str = ""
-    """When it was answered (ISO 8601), where the store knows."""
-
-
-class CallStore(Protocol):
-    """Where answers become durable. All methods are called from one event loop."""
-
-    async def load(self, keys: Sequence[str]) -> dict[str, StoredCall]:
-        """The stored calls among ``keys``. Bad answers of *other* steps are left out: they may be asked again."""
-
-    async def put(self, call: StoredCall) -> None:
-        """Keep a call; durable when this returns. Replaces what is stored under its key."""
-
-    async def spent(self) -> float:
-        """US dollars spent by this step so far, in earlier attempts too."""
-
-
-class MemoryStore:
-    """A store for answers that cost nothing and need not outlive the step."""
-
-    def __init__(self) -> None:
-        self.calls: dict[str, StoredCall] = {}
-
-    async def load(self, keys: Sequence[str]) -> dict[str, StoredCall]:
-        """See :class:`CallStore`."""
-        return self.find(keys)
-
-    def find(self, keys: Sequence[str]) -> dict[str, StoredCall]:
-        """The stored calls among ``keys``."""
-        return {key: self.calls[key] for key in keys if key in self.calls}
-
-    async def put(self, call: StoredCall) -> None:
-        """See :class:`CallStore`."""
-        self.calls[call.key] = call
-
-    async def spent(self) -> float:
-        """See :class:`CallStore`."""
-        return sum(call.cost_usd or 0.0 for call in self.calls.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,32 +83,6 @@ class Outcome:
     cap: CapReached | None = None
 
 
-def question_key(
-    teacher: str, identity: dict[str, object], messages: list[Message], sampling: Sampling, sample: int
-) -> str:
-    """The fingerprint of a request: teacher, model and address, messages, sampling and sample number. No secrets."""
-    body = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature}
-    return fingerprint(
-        {"teacher": teacher, "identity": identity, "messages": messages, "sampling": body, "sample": sample}
-    )
-
-
-def storable(text: str) -> str:
-    """Text that every database and Parquet accept: NUL and lone surrogates become U+FFFD."""
-    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
-
-
-def problem_of(completion: Completion, *, max_tokens: int) -> str:
-    """Why an answer can't be used, or ``""``."""
-    if completion.finish_reason == "length":
-        return f"The answer was cut off at {max_tokens:,} tokens."
-    if completion.finish_reason == "refusal":
-        return "The teacher refused to answer."
-    if not completion.text.strip() and not completion.tool_calls:
-        return "The answer was empty."
-    return ""
-
-
 async def ask_all(
     questions: Iterable[Question],
     *,
@@ -206,6 +122,8 @@ class _Session:
         self.not_before = 0.0
         self.failures_in_a_row = 0
         self.refused_in_a_row = 0
+        self.given_up_in_a_row = 0
+        self.last_trouble: TeacherError | None = None
         self.started = time.monotonic()
         # Jitter needs no secrecy and must not repeat between workers, so it is not seeded.
         self.jitter = random.Random()  # noqa: S311
@@ -229,6 +147,7 @@ class _Session:
             for worker in pending:
                 worker.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
+        self.notice_a_teacher_that_is_gone()
         if isinstance(self.stop, CapReached):
             return Outcome(progress=self.report(), failed=self.failed, cap=self.stop)
         if self.stop is not None:
@@ -276,7 +195,7 @@ class _Session:
                 throttles, failures = throttles + throttled, failures + (not throttled)
                 if not self.may_retry(error, failures=failures, throttles=throttles):
                     if self.stop is None:
-                        self.fail(question.key, f"{error}.")
+                        self.give_up(question, error)
                     return
                 await self.pause(self.delay(error, failures))
                 continue
@@ -287,13 +206,29 @@ class _Session:
             total = None if paid is None else cost
             await self.store.put(StoredCall(question.key, completion, problem, tries=bad_tries, cost_usd=total))
             self.budget.settle(reserved, paid or 0.0)
-            self.failures_in_a_row = self.refused_in_a_row = 0
+            self.failures_in_a_row = self.refused_in_a_row = self.given_up_in_a_row = 0
             if not problem:
                 self.progress.answered += 1
                 return
             if completion.finish_reason == "refusal" or bad_tries >= self.limits.bad_answer_tries:
                 self.fail(question.key, problem)
                 return
+
+    def give_up(self, question: Question, error: TeacherError) -> None:
+        """No try is left for this question."""
+        self.fail(question.key, f"{error}.")
+        if error.retryable:
+            self.given_up_in_a_row += 1
+            self.last_trouble = error
+
+    def notice_a_teacher_that_is_gone(self) -> None:
+        """At the end: when the last questions failed by the teacher's trouble, they are to be asked again, not rejected."""
+        nothing_came = not self.progress.answered and not self.progress.reused and self.given_up_in_a_row
+        if self.last_trouble is not None and (nothing_came or self.given_up_in_a_row >= GONE):
+            count = self.given_up_in_a_row
+            last = "The last question" if count == 1 else f"The last {count:,} questions"
+            said = f"{last} got no answer: {self.last_trouble}."
+            self.halt(StepError(said, action=self.last_trouble.action, retryable=True))
 
     async def may_start(self, estimate: float) -> float | None:
         """Wait for the provider's pause and for room under the cap; the money set aside, or None when everything stops."""

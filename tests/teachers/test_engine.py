@@ -11,18 +11,9 @@ from typing import Any
 import pytest
 
 from pipelines.teachers.base import Sampling, Teacher
-from pipelines.teachers.engine import (
-    Limits,
-    MemoryStore,
-    Outcome,
-    Progress,
-    Question,
-    StoredCall,
-    ask_all,
-    question_key,
-    storable,
-)
+from pipelines.teachers.engine import Limits, Outcome, Progress, ask_all
 from pipelines.teachers.prices import Price
+from pipelines.teachers.storage import MemoryStore, Question, StoredCall, question_key, storable
 from studio.lib.errors import Cancelled, LeaseLost, StepError
 from tests.servers.chat import ChatServer, Reply
 
@@ -178,6 +169,22 @@ def test_a_teacher_that_is_down_stops_the_step_with_a_retryable_error(
         run(make_teacher("openai"), questions(f"q{i}" for i in range(200)))
     assert caught.value.retryable
     assert len(server.bodies) < 20 + 2 * FAST.concurrency
+
+
+def test_a_teacher_that_is_gone_at_the_end_is_not_taken_for_bad_questions(
+    make_teacher: MakeTeacher, server: ChatServer
+) -> None:
+    """Fewer questions than it takes to notice an outage: they must be asked again later, not rejected."""
+    server.script = [Reply(), Reply(), Reply()]
+    server.default = Reply(status=503)
+    store = MemoryStore()
+    limits = replace(FAST, concurrency=1, tries=2)
+    with pytest.raises(StepError, match="The last 3 questions got no answer") as caught:
+        run(make_teacher("openai"), questions(f"q{i}" for i in range(6)), store=store, limits=limits)
+    assert caught.value.retryable
+    assert len(store.calls) == 3
+    with pytest.raises(StepError, match="The last question got no answer"):
+        run(make_teacher("openai"), questions(["only"]), limits=limits)
 
 
 def test_a_question_that_always_fails_is_given_up_with_its_reason(
