@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django import forms
@@ -44,13 +44,10 @@ class UploadForm(forms.Form):
 
 @dataclass(frozen=True)
 class MappingField:
-    """One input of the mapping form: a column chooser (``bound``), or a plain parameter (``param`` and ``value``)."""
+    """One input of the mapping form: what it is, what was typed, and what is wrong with that."""
 
-    name: str
-    advanced: bool
-    bound: Any = None
-    param: ParamField | None = None
-    value: Any = None
+    param: ParamField
+    value: Any
     error: str = ""
 
 
@@ -64,43 +61,30 @@ class Mapping:
     errors: dict[str, str] = field(default_factory=dict)
 
     @property
-    def fields(self) -> list[MappingField]:
-        """Its inputs in the order of the params."""
-        return [self._field(param) for param in describe(self.reader.Params)]
-
-    @property
     def basic(self) -> list[MappingField]:
         """The inputs that are always shown."""
-        return [f for f in self.fields if not f.advanced]
+        return [self._field(param) for param in describe(self.reader.Params) if not param.advanced]
 
     @property
     def advanced(self) -> list[MappingField]:
         """The inputs that are folded away."""
-        return [f for f in self.fields if f.advanced]
+        return [self._field(param) for param in describe(self.reader.Params) if param.advanced]
+
+    @property
+    def advanced_open(self) -> bool:
+        """Whether a folded input differs from its default or is wrong, so that it should be seen."""
+        return any(f.error or f.value != f.param.default for f in self.advanced)
 
     def _field(self, param: ParamField) -> MappingField:
         value = self.values.get(param.name, param.default)
-        error = self.errors.get(param.name, "")
-        if not self.columns or param.name not in (*ONE_COLUMN, "tags"):
-            return MappingField(param.name, param.advanced, param=param, value=value, error=error)
-        names = [(name, name) for name in self.columns]
-        chooser: forms.Field
-        if param.name == "tags":
-            chooser = forms.MultipleChoiceField(
-                choices=names, required=False, label=param.label, help_text="Columns whose values become tags.",
-                widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox"}),
-            )  # fmt: skip
-        else:
-            chooser = forms.ChoiceField(
-                choices=[("", "None"), *names], required=False, label=param.label, help_text=param.help,
-                widget=forms.Select(attrs={"class": "select w-full"}),
-            )  # fmt: skip
-        form = forms.Form({param.name: value}, initial={param.name: value})
-        form.fields[param.name] = chooser
-        form.full_clean()
-        if error and param.name not in form.errors:
-            form.add_error(param.name, error)
-        return MappingField(param.name, param.advanced, bound=form[param.name])
+        if self.columns and param.name in ONE_COLUMN:
+            choices = tuple(self.columns) if not value or value in self.columns else (value, *self.columns)
+            param = replace(param, kind="choice", choices=choices, nullable=True)
+        elif self.columns and param.name == "tags":
+            param = replace(
+                param, kind="choices", choices=tuple(self.columns), help="Columns whose values become tags."
+            )
+        return MappingField(param, value, self.errors.get(param.name, ""))
 
 
 def mapping_values(reader: type[Reader], data: QueryDict) -> dict[str, Any]:

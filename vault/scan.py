@@ -132,7 +132,7 @@ def notices(path: Path, params: Any, tally: Tally) -> list[str]:
     found = [detect_encoding(path, wanted=params.encoding).notice]
     if tally.repeated and params.repeated == "keep":
         found.append(
-            f"{tally.repeated:,} rows repeat an earlier id; they are kept with -2, -3, … added to it. "
-            "To leave them out, set “Rows with an id that came before” to refuse."
+            f"{tally.repeated:,} {'row repeats' if tally.repeated == 1 else 'rows repeat'} an id that came before; kept, "
+            "with -2, -3, … added to the id. To leave such rows out, set “Rows with an id that came before” to refuse."
         )
     return [notice for notice in found if notice]

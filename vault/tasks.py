@@ -5,7 +5,7 @@ from celery import shared_task
 from vault import ingest
 
 
-@shared_task(ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(ignore_result=True)
 def ingest_upload(upload_id: str) -> None:
     """Import an uploaded file."""
     ingest.run_upload(upload_id)

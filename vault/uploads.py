@@ -31,7 +31,7 @@ class ScratchUploadHandler(FileUploadHandler):
     """
 
     chunk_size = 1 << 20
-    file: Any = None
+    file: Any
 
     def handle_raw_input(
         self, input_data: Any, META: Any, content_length: int, boundary: Any, encoding: str | None = None
@@ -82,7 +82,7 @@ class ScratchUploadHandler(FileUploadHandler):
 
     def upload_interrupted(self) -> None:
         """The browser went away: drop what came."""
-        if self.file is not None:
+        if hasattr(self, "file"):
             self.file.close()
 
     def _failed(self, error: OSError) -> None:
@@ -91,7 +91,7 @@ class ScratchUploadHandler(FileUploadHandler):
         self._stop(DiskFull())
 
     def _stop(self, reason: StudioError) -> None:
-        if self.file is not None:
+        if hasattr(self, "file"):
             self.file.close()
         self.request.upload_problem = reason  # type: ignore[union-attr]
         raise StopUpload(connection_reset=False)

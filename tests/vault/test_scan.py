@@ -47,7 +47,7 @@ def test_a_preview_shows_rows_counts_and_notices(tmp_path: Path) -> None:
     found = scan.preview(path, Columns(), Columns.Params(prompt="{text}", completion="label"))
     assert [row.user_text for row in found.rows] == ["café", "café"]
     assert found.complete and (found.tally.kept, found.tally.refused, found.tally.completions) == (2, 1, 2)
-    assert "Windows-1252" in found.notices[0] and "1 rows repeat" in found.notices[1]
+    assert "Windows-1252" in found.notices[0] and "1 row repeats" in found.notices[1]
 
 
 def test_a_preview_of_a_long_file_stops_in_time_and_says_so(tmp_path: Path) -> None:

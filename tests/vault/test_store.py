@@ -22,7 +22,9 @@ def make_folder(root: Path, name: str = "out", **files: str) -> Path:
 
 
 def test_a_published_folder_is_found_by_its_content(data_root: Path, workspace: Workspace) -> None:
-    artifact = store.publish(make_folder(data_root, a="one", b="two"), kind="dataset", workspace=workspace, meta={"n": 1})
+    artifact = store.publish(
+        make_folder(data_root, a="one", b="two"), kind="dataset", workspace=workspace, meta={"n": 1}
+    )
     folder = store.path(artifact)
     assert (folder / "a").read_text() == "one"
     assert artifact.size == 6

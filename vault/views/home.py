@@ -26,7 +26,9 @@ def vault(request: WorkspaceRequest) -> HttpResponse:
     )
     search = request.GET.get("q", "").strip()
     sort = request.GET.get("sort", "-changed")
-    field = SORTS.get(sort.removeprefix("-"), "changed")
+    if sort.removeprefix("-") not in SORTS:
+        sort = "-changed"
+    field = SORTS[sort.removeprefix("-")]
     order = F(field).desc(nulls_last=True) if sort.startswith("-") else F(field).asc(nulls_last=True)
     found = datasets.filter(name__icontains=search) if search else datasets
     open_uploads = Upload.objects.filter(workspace=request.workspace).exclude(
