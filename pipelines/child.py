@@ -114,7 +114,9 @@ def _follow(
                 on_event(event)
     code = process.wait()
     if failure is not None:
-        raise StepError(str(failure["message"]), action=str(failure.get("action", "")))
+        raise StepError(
+            str(failure["message"]), action=str(failure.get("action", "")), code=str(failure.get("code", ""))
+        )
     if code == 0 and result is not None:
         return result
     raise _death(module, code, tail)

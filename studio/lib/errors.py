@@ -12,11 +12,15 @@ class StudioError(Exception):
 
 
 class StepError(StudioError):
-    """A step could not finish for a reason the user can mend. Set ``retryable`` when trying again may help by itself."""
+    """A step could not finish for a reason the user can mend. Set ``retryable`` when trying again may help by itself.
 
-    def __init__(self, message: str, *, action: str = "", retryable: bool = False) -> None:
+    ``code``: the short name that a child process gave its error (``out_of_memory``, ``no_rows``…), blank otherwise.
+    """
+
+    def __init__(self, message: str, *, action: str = "", retryable: bool = False, code: str = "") -> None:
         super().__init__(message, action=action)
         self.retryable = retryable
+        self.code = code
 
 
 class WaitForPerson(Exception):
