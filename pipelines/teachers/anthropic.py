@@ -124,9 +124,9 @@ class AnthropicTeacher(Teacher):
             raw_id=answer.id or "",
         )
 
-    def explain(self, error: Exception) -> TeacherError:
+    def explain(self, error: Exception, *, where: str = "") -> TeacherError:
         """The SDK's error in words for a user, and whether asking again may help."""
-        where = f"{self.label} ({self.params.model})"
+        where = where or f"{self.label} ({self.params.model})"
         if isinstance(error, APIStatusError):
             return errors.from_status(
                 where,
@@ -150,7 +150,7 @@ class AnthropicTeacher(Teacher):
         try:
             page = await self.client.models.list()
         except (APIError, StudioError, httpx2.HTTPError, json.JSONDecodeError) as error:
-            raise self.explain(error) from error
+            raise self.explain(error, where=self.label) from error
         if not isinstance(getattr(page, "data", None), list):
             raise errors.not_an_answer(self.label)
         return sorted(model.id for model in page.data)

@@ -119,14 +119,14 @@ class OpenAITeacher(Teacher):
             raw_id=answer.id or "",
         )
 
-    def explain(self, error: Exception) -> TeacherError:
+    def explain(self, error: Exception, *, where: str = "") -> TeacherError:
         """The SDK's error in words for a user, and whether asking again may help."""
-        where = f"{self.label} ({self.params.model})"
+        where = where or f"{self.label} ({self.params.model})"
         if isinstance(error, APIStatusError):
             return errors.from_status(
                 where,
                 status=error.status_code,
-                detail=error.message,
+                detail=said_by(error),
                 headers=error.response.headers,
                 code=error.code or "",
             )
@@ -145,7 +145,7 @@ class OpenAITeacher(Teacher):
         try:
             page = await self.client.models.list()
         except (APIError, StudioError, httpx2.HTTPError, json.JSONDecodeError) as error:
-            raise self.explain(error) from error
+            raise self.explain(error, where=self.label) from error
         if not isinstance(getattr(page, "data", None), list):
             raise errors.not_an_answer(self.label)
         return sorted(model.id for model in page.data)
@@ -153,3 +153,10 @@ class OpenAITeacher(Teacher):
     async def aclose(self) -> None:
         """Close the connections."""
         await self.client.close()
+
+
+def said_by(error: APIStatusError) -> str:
+    """The provider's own words, without what the SDK puts around them."""
+    body = error.body
+    message = body.get("message") if isinstance(body, dict) else None
+    return message if isinstance(message, str) and message else error.message
