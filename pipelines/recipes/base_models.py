@@ -14,6 +14,7 @@ import importlib.util
 import json
 import os
 import shutil
+import struct
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -184,7 +185,7 @@ def _convert_gguf(file: Path, target: Path) -> None:
     try:
         tokenizer = AutoTokenizer.from_pretrained(**where)
         loaded = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32, **_dequantized())
-    except (ValueError, KeyError, OSError, NotImplementedError) as problem:
+    except (ValueError, KeyError, IndexError, OSError, NotImplementedError, struct.error) as problem:
         raise RecipeError(
             f"{file.name} could not be read as a base model: {str(problem).splitlines()[0][:300]}",
             action="Use the model's original safetensors (folder: or hub:) instead of its GGUF.",

@@ -96,7 +96,7 @@ def run_main(main: Callable[[dict[str, Any], Events], dict[str, Any]]) -> None:
     """Run a recipe on the JSON file named by ``sys.argv[1]`` and exit: 0 with a result event, 1 with an error event.
 
     Memory errors of Python, torch and the allocator become an error event with code ``out_of_memory``. Anything else is a
-    bug: its traceback goes to standard error and the exit status is 2.
+    bug: its traceback goes to standard error, and there is neither a result nor an error event.
     """
     stream = claim_stdout()
     events = Events(stream)

@@ -192,7 +192,7 @@ def load_base(path: Path, params: TrainParams) -> Any:
     from transformers import AutoModelForCausalLM
 
     dtype = torch.float32 if params.precision == "float32" else torch.bfloat16
-    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "attn_implementation": "sdpa"}
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
     if params.method == "qlora":
         options |= {
             "quantization_config": four_bit(dtype),
