@@ -104,7 +104,7 @@ def teacher_of(rows: list[Row]) -> Candidate:
         answers[row.id] = Prediction(
             id=row.id,
             text=row.completion_text,
-            latency_ms=_number(row.meta.get("latency_ms")),
+            latency_ms=_number(row.meta.get("latency_ms")) or None,
             prompt_tokens=int(usage.get("input_tokens") or 0),
             completion_tokens=int(usage.get("output_tokens") or 0),
             error=None if row.completion is not None else str(failure),

@@ -302,7 +302,7 @@ def judge_student(
     """The verdict and retained quality (student's accuracy ÷ teacher's, on the rows both were judged on)."""
     student, teacher = _named(judged, "student"), _named(judged, "teacher")
     rows = int(report["rows"])
-    figures = next((c["metrics"] for c in report["candidates"] if c["kind"] == "student"), {})
+    figures: Mapping[str, Any] = next((c["metrics"] for c in report["candidates"] if c["kind"] == "student"), {})
     pairs = None
     if student is not None and teacher is not None and "accuracy" in metrics:
         accuracy = metrics["accuracy"]

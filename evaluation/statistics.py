@@ -117,7 +117,7 @@ def _correlation(counts: PairedCounts) -> float:
     product = (a + b) * (c + d) * (a + c) * (b + d)
     if product == 0:
         return 0.0
-    numerator = a * d - b * c
+    numerator: float = a * d - b * c
     if numerator > 0:
         numerator = max(0.0, numerator - counts.n / 2)
     return numerator / math.sqrt(product)

@@ -43,7 +43,7 @@ class Metric:
         """A metric without parameters."""
 
     def __init__(self, params: Any = None) -> None:
-        self.params = params if params is not None else self.Params()
+        self.params: Any = params if params is not None else self.Params()
 
     def score(self, item: Item) -> float | None:
         """The row's score, or None when there is nothing to compare with. A failed answer scores 0."""

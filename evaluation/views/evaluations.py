@@ -20,12 +20,8 @@ from vault.models import Artifact, ArtifactKind
 
 PAGE = 50
 LABELS = 20
-FORMS = {
-    "md": ("text/markdown; charset=utf-8", lambda report, title: report_text.render_markdown(report, title=title)),
-    "json": ("application/json", lambda report, title: json.dumps(report, ensure_ascii=False, indent=1)),
-    "csv": ("text/csv; charset=utf-8", lambda report, title: report_text.render_csv(report)),
-}
-"""File ending → media type and how the report is written in it."""
+FORMS = {"md": "text/markdown; charset=utf-8", "json": "application/json", "csv": "text/csv; charset=utf-8"}
+"""File ending of a download → its media type."""
 
 HASHES = {"Held-out rows", "Training rows", "Student", "Base model revision"}
 """Facts of a report whose values are hashes."""
@@ -105,16 +101,23 @@ def download(request: WorkspaceRequest, pk: UUID, form: str) -> HttpResponseBase
     card = find(request, pk)
     if form not in FORMS:
         raise Http404("A report can be had as md, json or csv.")
-    media_type, write = FORMS[form]
     title = f"{card.step_run.run.version.pipeline}, run {card.step_run.run.number}"
-    answer = HttpResponse(write(read_report(card.report), title), content_type=media_type)
+    answer = HttpResponse(write_report(read_report(card.report), form=form, title=title), content_type=FORMS[form])
     answer["Content-Disposition"] = f'attachment; filename="{slugify(title) or "report"}.{form}"'
     return answer
 
 
+def write_report(report: dict[str, Any], *, form: str, title: str) -> str:
+    """The report in one of the forms of :data:`FORMS`."""
+    if form == "md":
+        return report_text.render_markdown(report, title=title)
+    return report_text.render_csv(report) if form == "csv" else json.dumps(report, ensure_ascii=False, indent=1)
+
+
 def find(request: WorkspaceRequest, pk: UUID) -> Scorecard:
     """An evaluation of this workspace, or 404."""
-    return get_object_or_404(_cards(request), pk=pk)
+    card: Scorecard = get_object_or_404(_cards(request), pk=pk)
+    return card
 
 
 def models_of(card: Scorecard) -> list[Artifact]:

@@ -1,0 +1,339 @@
+"""The evaluate step, with children that answer as they are told to (and, marked heavy, with the real ones)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from evaluation.items import ITEMS_FILE
+from evaluation.scorecards import record_scorecard
+from evaluation.steps.evaluate import Evaluate
+from pipelines.models import Pipeline, PipelineVersion, Run, StepOutput
+from pipelines.steps.base import InputArtifact, StepResult
+from studio.jobs import State
+from studio.lib.errors import StepError
+from studio.models import Workspace
+from tests.evaluation.conftest import make_row, make_step
+from vault import store
+from vault.rows import Row, write_rows
+
+REVISION = "f00d" * 16
+Answer = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
+
+
+def right(config: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """The reference with the adapter, nonsense without it."""
+    answer = row["reference"]["content"] if config["adapter"] else "no idea"
+    scored = {"label": row["reference"]["content"], "confidence": 0.9} if config["mode"] != "generate" else {}
+    text = {"text": answer} if config["mode"] != "labels" else {}
+    return {"prompt_tokens": 5, "completion_tokens": 2, **scored, **text}
+
+
+class Children:
+    """Stands for the step's context: runs the two child modules as functions, and dies after ``die_after`` answers."""
+
+    workspace_id = step_run_id = None
+    seed = 0
+
+    def __init__(self, scratch: Path, answer: Answer = right, *, die_after: int | None = None) -> None:
+        self.scratch = scratch
+        self.answer, self.die_after = answer, die_after
+        self.configs: list[dict[str, Any]] = []
+        self.asked: list[str] = []
+        self.revision = REVISION
+        scratch.mkdir(parents=True, exist_ok=True)
+
+    def progress(self, done: int, total: int | None = None, *, unit: str = "rows", note: str = "") -> None:
+        """Nothing to show it to."""
+
+    def log(self, message: str) -> None:
+        """Nothing to write it to."""
+
+    def metric(self, name: str, value: float, *, at: int) -> None:
+        """Nothing to draw it on."""
+
+    def beat(self) -> None:
+        """No lease."""
+
+    def run_child(
+        self, module: str, config: Mapping[str, Any], on_event: Callable[[dict[str, Any]], None] | None = None
+    ) -> dict[str, Any]:
+        """What the children return."""
+        config = json.loads(json.dumps(config))
+        if module == "pipelines.recipes.base_models":
+            return {
+                "ref": config["ref"],
+                "path": "/models/tiny",
+                "revision": self.revision,
+                "files": {},
+                "kind": "embedded",
+            }
+        assert module == "pipelines.recipes.predict"
+        self.configs.append(config)
+        out = Path(config["out"])
+        known = {json.loads(line)["id"] for line in out.read_text().splitlines()} if out.exists() else set()
+        rows = [json.loads(line) for line in Path(config["rows"]).read_text().splitlines()]
+        todo = [row for row in rows if row["id"] not in known]
+        with out.open("a") as file:
+            for row in todo:
+                if self.die_after is not None and len(self.asked) >= self.die_after:
+                    raise StepError("The predict process was killed.", retryable=True)
+                self.asked.append(row["id"])
+                file.write(json.dumps({"id": row["id"], **self.answer(config, row)}) + "\n")
+        return {"rows": len(rows), "answered_now": len(todo), "seconds": 0.5 * len(todo)}
+
+    def config_of(self, name: str) -> dict[str, Any]:
+        """The predict config of a candidate."""
+        return next(c for c in self.configs if Path(c["out"]).stem == name)
+
+
+def rows_of(count: int, *, start: int = 0, labels: tuple[str, ...] = ("card", "cash")) -> list[Row]:
+    """Rows whose teacher is always right."""
+    return [
+        make_row(start + i, teacher=labels[i % len(labels)], reference=labels[i % len(labels)]) for i in range(count)
+    ]
+
+
+def dataset(folder: Path, rows: list[Row], **meta: Any) -> InputArtifact:
+    """A dataset input."""
+    write_rows(folder, rows)
+    return InputArtifact(sha="aa" * 32, kind="dataset", path=folder, meta=meta)
+
+
+def student(folder: Path, *, labels: list[str] | None = None, view: dict[str, str] | None = None) -> InputArtifact:
+    """An adapter input with what the train step writes."""
+    folder.mkdir()
+    told = {"base_model": {"ref": "embedded:tiny", "revision": REVISION}, "prompt_view": view, "labels": labels}
+    (folder / "training.json").write_text(json.dumps(told))
+    return InputArtifact(sha="bb" * 32, kind="adapter", path=folder, meta={"prompt_view": view} if view else {})
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> dict[str, InputArtifact]:
+    """Ten held-out rows of two labels, a student trained with a dropped system prompt, forty training rows."""
+    return {
+        "rows": dataset(tmp_path / "held", rows_of(10)),
+        "student": student(tmp_path / "student", view={"mode": "drop", "text": ""}),
+        "train": dataset(tmp_path / "train", rows_of(40, start=100)),
+    }
+
+
+def evaluate(
+    children: Children, inputs: Mapping[str, InputArtifact], **params: Any
+) -> tuple[StepResult, dict[str, Any]]:
+    """Run the step; its result and its report."""
+    result = Evaluate().run(children, Evaluate.Params(**params), inputs)
+    return result, json.loads((result.outputs["report"].path / "report.json").read_text())
+
+
+def candidate(report: dict[str, Any], name: str) -> dict[str, Any]:
+    """A candidate's record."""
+    return next(c for c in report["candidates"] if c["name"] == name)
+
+
+def test_teacher_base_and_student_answer_the_same_rows(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    children = Children(tmp_path / "scratch")
+    result, report = evaluate(children, inputs)
+    assert [c["name"] for c in report["candidates"]] == ["teacher", "base", "student"]
+    assert candidate(report, "student")["metrics"]["accuracy"]["value"] == 1.0
+    assert candidate(report, "base")["metrics"]["accuracy"]["value"] == 0.0
+    assert candidate(report, "base")["other_channels"]["scored"]["accuracy"]["value"] == 1.0
+    assert report["labels"] == ["card", "cash"]
+    assert result.summary["accuracy"] == 1.0
+    assert (result.outputs["report"].path / ITEMS_FILE).exists()
+
+
+def test_only_the_student_gets_the_adapter_and_its_view_of_the_prompt(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    children = Children(tmp_path / "scratch")
+    evaluate(children, inputs, max_new_tokens=12)
+    base, own = children.config_of("base"), children.config_of("student")
+    assert base["adapter"] is None
+    assert base["prompt_view"] is None
+    assert own["adapter"] == str(inputs["student"].path)
+    assert own["prompt_view"] == {"mode": "drop", "text": ""}
+    assert own["mode"] == "both"
+    assert own["labels"] == ["card", "cash"]
+    assert own["max_new_tokens"] == 12
+
+
+def test_a_killed_attempt_goes_on_and_asks_no_row_twice(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    children = Children(tmp_path / "scratch", die_after=14)
+    with pytest.raises(StepError):
+        evaluate(children, inputs)
+    children.die_after = None
+    _, report = evaluate(children, inputs)
+    assert len(children.asked) == 20
+    assert candidate(report, "student")["asked"] == 10
+    assert candidate(report, "student")["failed"] == 0
+
+
+def test_worked_examples_come_from_training_rows_only(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    children = Children(tmp_path / "scratch")
+    _, report = evaluate(children, inputs, candidates=["base_few_shot", "student"], examples=4)
+    examples = children.config_of("base_few_shot")["examples"]
+    assert len(examples) == 4
+    assert all(int(e["prompt"][0]["content"].split()[1]) >= 100 for e in examples)
+    assert candidate(report, "base_few_shot")["label"] == "Base model with 4 examples"
+    assert children.config_of("student")["examples"] == []
+
+
+def test_worked_examples_without_training_rows_say_what_to_wire(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    del inputs["train"]
+    with pytest.raises(StepError, match="needs training rows") as caught:
+        evaluate(Children(tmp_path / "scratch"), inputs, candidates=["base_few_shot"])
+    assert "train" in caught.value.action
+
+
+def test_the_base_model_can_be_given_fewer_rows(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    _, report = evaluate(Children(tmp_path / "scratch"), inputs, base_rows=3)
+    assert candidate(report, "base")["asked"] == 3
+    assert candidate(report, "student")["asked"] == 10
+
+
+def test_a_sample_of_the_held_out_rows_is_seeded_and_said(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    asked = []
+    for attempt, seed in enumerate((1, 1, 2)):
+        children = Children(tmp_path / f"scratch{attempt}")
+        _, report = evaluate(children, inputs, rows=4, seed=seed, candidates=["student"])
+        asked.append(children.asked)
+    assert asked[0] == asked[1] != asked[2]
+    assert report["rows"] == 4
+    assert "A seeded sample of 4 of the 10 held-out rows was used." in report["notes"]
+
+
+def test_rows_that_share_an_id_are_judged_once_and_this_is_said(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    inputs["rows"] = dataset(tmp_path / "twice", [*rows_of(3), *rows_of(2)])
+    _, report = evaluate(Children(tmp_path / "scratch"), inputs)
+    assert report["rows"] == 3
+    assert "2 held-out rows share their id with an earlier one and were left out." in report["notes"]
+
+
+def test_free_text_is_written_and_not_scored(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    texts = [make_row(i, teacher=f"Answer {i}", reference=f"Answer {i}") for i in range(4)]
+    train = dataset(tmp_path / "texts", [make_row(100 + i, teacher=f"Text {i}", reference=None) for i in range(9)])
+    children = Children(tmp_path / "scratch")
+    _, report = evaluate(children, {**inputs, "rows": dataset(tmp_path / "free", texts), "train": train})
+    assert report["task"] == "text"
+    assert children.config_of("student")["mode"] == "generate"
+    assert children.config_of("student")["labels"] is None
+
+
+def test_the_label_set_comes_from_the_training_first(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    known = student(tmp_path / "other", labels=["Card", "cash", "cheque", "card"])
+    children = Children(tmp_path / "scratch")
+    _, report = evaluate(children, {**inputs, "student": known})
+    assert children.config_of("student")["labels"] == ["Card", "cash", "cheque"]
+    assert report["labels"] == ["Card", "cash", "cheque"]
+
+
+def test_without_training_rows_the_labels_are_read_off_the_held_out_rows_and_this_is_said(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    del inputs["train"]
+    _, report = evaluate(Children(tmp_path / "scratch"), inputs)
+    assert report["labels"] == ["card", "cash"]
+    assert any("read off the held-out rows" in note for note in report["notes"])
+    assert all(label["seen"] is None for label in report["per_label"])
+
+
+@pytest.mark.parametrize(("choice", "mode"), [("off", "generate"), ("on", "both"), ("only", "labels")])
+def test_label_scoring_can_be_chosen(tmp_path: Path, inputs: dict[str, InputArtifact], choice: str, mode: str) -> None:
+    children = Children(tmp_path / "scratch")
+    _, report = evaluate(children, inputs, labels=choice)
+    assert children.config_of("student")["mode"] == mode
+    assert report["task"] == "labels"
+    assert candidate(report, "student")["failed"] == 0
+
+
+def test_the_price_of_local_models_is_time_times_the_machines_price(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    _, report = evaluate(Children(tmp_path / "scratch"), inputs, machine_cost_per_hour=3.6)
+    cost = candidate(report, "student")["cost_per_1000"]
+    assert cost["value"] == pytest.approx(0.5)
+    assert cost["basis"] == "2 rows a second on a machine at $3.6 an hour"
+    _, unknown = evaluate(Children(tmp_path / "scratch2"), inputs)
+    assert candidate(unknown, "student")["cost_per_1000"] is None
+    assert candidate(unknown, "student")["rows_per_second"] == 2.0
+
+
+def test_a_base_model_that_can_read_no_row_fails_alone(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    def answer(config: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+        if config["adapter"] is None:
+            raise StepError("None of the 10 rows can be answered.", code="no_rows")
+        return right(config, row)
+
+    _, report = evaluate(Children(tmp_path / "scratch", answer), inputs)
+    assert candidate(report, "base")["failed"] == 10
+    assert candidate(report, "base")["errors"] == [["None of the 10 rows can be answered.", 10]]
+    assert candidate(report, "student")["metrics"]["accuracy"]["value"] == 1.0
+
+
+def test_other_failures_of_a_child_stop_the_step(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    def answer(config: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+        raise StepError("Not enough memory.", code="out_of_memory")
+
+    with pytest.raises(StepError, match="Not enough memory"):
+        evaluate(Children(tmp_path / "scratch", answer), inputs)
+
+
+def test_a_base_model_that_has_changed_since_training_is_refused(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    children = Children(tmp_path / "scratch")
+    children.revision = "beef" * 16
+    with pytest.raises(StepError, match="has changed since the student was trained"):
+        evaluate(children, inputs)
+
+
+def test_no_held_out_rows_say_what_to_change(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    inputs["rows"] = dataset(tmp_path / "none", [])
+    with pytest.raises(StepError) as caught:
+        evaluate(Children(tmp_path / "scratch"), inputs)
+    assert "test share" in caught.value.action
+
+
+def test_a_student_without_its_training_record_is_refused(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    (inputs["student"].path / "training.json").unlink()
+    with pytest.raises(StepError, match=r"training\.json"):
+        evaluate(Children(tmp_path / "scratch"), inputs)
+
+
+def test_the_teacher_alone_needs_no_model(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    children = Children(tmp_path / "scratch")
+    _, report = evaluate(children, inputs, candidates=["teacher"])
+    assert children.configs == []
+    assert [c["name"] for c in report["candidates"]] == ["teacher"]
+
+
+def test_params_name_what_is_wrong() -> None:
+    with pytest.raises(ValidationError, match="Choose at least one candidate"):
+        Evaluate.Params(candidates=[])
+    with pytest.raises(ValidationError):
+        Evaluate.Params(metrics=["nonsense"])
+
+
+def test_the_step_writes_its_scorecard(tmp_path: Path, inputs: dict[str, InputArtifact], workspace: Workspace) -> None:
+    result, _ = evaluate(Children(tmp_path / "scratch"), inputs)
+    pipeline = Pipeline.objects.create(workspace=workspace, slug="p", name="P")
+    version = PipelineVersion.objects.create(pipeline=pipeline, number=1, spec={}, digest="0")
+    run = Run.objects.create(workspace=workspace, version=version, number=1, state=State.RUNNING)
+    step_run = make_step(run, "evaluate", position=0)
+    artifact = store.publish(result.outputs["report"].path, kind="report", workspace=workspace)
+    StepOutput.objects.create(step_run=step_run, port="report", artifact=artifact)
+    Evaluate().record(step_run, result)
+    assert step_run.scorecard.student_sha == "bb" * 32
+    assert step_run.scorecard.scores.get(candidate="student", metric="accuracy").value == 1.0
+    with pytest.raises(Exception, match="UNIQUE"):
+        record_scorecard(step_run)

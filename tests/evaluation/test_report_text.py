@@ -1,0 +1,65 @@
+"""The report as text for a terminal, Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from evaluation import report_text
+from evaluation.predictions import Candidate, teacher_of
+from evaluation.report import Options, build_report
+from tests.evaluation.conftest import LABELS, make_candidate, make_rows
+from vault.rows import Row
+
+
+def test_the_terminal_gets_verdict_figures_comparisons_and_weak_labels(
+    held_out: list[Row], candidates: list[Candidate]
+) -> None:
+    text = report_text.render(build_report(held_out, candidates, Options(labels=LABELS)))
+    assert text.startswith("Whether the student can replace the teacher")
+    assert "83.3 % [43.6–97.0]" in text
+    assert "likeliest label" in text
+    assert "Student − Teacher (big) (recorded answers), accuracy: 0 points" in text
+    assert "Weakest labels" in text
+    assert "Note: Base failed on 1 of 6 rows" in text
+    assert "unknown" in text
+
+
+def test_columns_of_the_terminal_table_line_up() -> None:
+    lines = report_text.layout(["Name", "Answer", "Rows"], [["a", "written", "1"], ["longer name", "x", "1,000"]])
+    assert len({len(line) for line in lines}) == 1
+    assert lines[2].endswith("    1")
+
+
+def test_a_report_without_labels_comparisons_or_notes_still_renders() -> None:
+    rows = make_rows([(None, None)])
+    text = report_text.render(build_report(rows, [make_candidate("student", ["x"])], Options()))
+    assert "nothing to judge by" in text
+    assert "Weakest labels" not in text
+
+
+def test_markdown_escapes_what_would_break_a_table() -> None:
+    rows = make_rows([("a|b", "a|b"), ("c", "c")])
+    report = build_report(
+        rows, [teacher_of(rows), make_candidate("student", ["a|b", "c"])], Options(labels=["a|b", "c"])
+    )
+    text = report_text.render_markdown(report, title="Cards, run 1")
+    assert text.startswith("# Cards, run 1\n")
+    assert "| a\\|b |" in text
+    assert "## Labels" in text
+
+
+def test_csv_holds_every_figure_unrounded(held_out: list[Row], candidates: list[Candidate]) -> None:
+    lines = list(
+        csv.DictReader(io.StringIO(report_text.render_csv(build_report(held_out, candidates, Options(labels=LABELS)))))
+    )
+    found = {(line["candidate"], line["answer"], line["metric"]): line for line in lines}
+    assert float(found["Student", "generated", "accuracy"]["value"]) == 5 / 6
+    assert found["Student", "scored", "accuracy"]["value"] == "1.0"
+    assert found["Base", "generated", "accuracy"]["failed"] == "1"
+    assert float(found["Teacher (big)", "recorded", "cost_per_1000_usd"]["value"]) == 2.0
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_defused() -> None:
+    assert report_text.safe_cell("=1+1") == "'=1+1"
+    assert report_text.safe_cell("Student") == "Student"

@@ -1,0 +1,125 @@
+"""The list of evaluations and the report's page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from evaluation.models import Scorecard, Tone
+from evaluation.report import Options
+from studio.models import Workspace
+from tests.evaluation.conftest import make_candidate, make_rows, record_evaluation
+
+
+def test_an_empty_list_says_what_to_do_first(viewer_client: Client, workspace: Workspace) -> None:
+    page = viewer_client.get(reverse("evaluations", args=["lab"]))
+    assert page.status_code == 200
+    assert b"No evaluations yet" in page.content
+    assert reverse("pipelines", args=["lab"]).encode() in page.content
+
+
+def test_the_list_shows_verdict_and_figures_and_filters_in_the_address(
+    viewer_client: Client, scorecard: Scorecard
+) -> None:
+    url = reverse("evaluations", args=["lab"])
+    page = viewer_client.get(url).content.decode()
+    assert scorecard.get_absolute_url() in page
+    assert "83.3" in page
+    assert "Too few rows to tell" in page
+    assert scorecard.get_absolute_url() in viewer_client.get(url, {"q": "cards", "verdict": "unclear"}).content.decode()
+    for query in ({"q": "something else"}, {"verdict": Tone.GOOD}):
+        filtered = viewer_client.get(url, query).content.decode()
+        assert "No evaluation matches" in filtered
+        assert scorecard.get_absolute_url() not in filtered
+
+
+def test_the_report_says_its_verdict_first_and_shows_every_candidate(
+    viewer_client: Client, scorecard: Scorecard
+) -> None:
+    page = viewer_client.get(scorecard.get_absolute_url()).content.decode()
+    assert page.index(scorecard.verdict.split(":")[0]) < page.index("Quality")
+    for text in (
+        "Teacher (big)",
+        "Base",
+        "Student",
+        "Confusion matrix",
+        "likeliest label",
+        "unknown",
+        "they count as wrong",
+    ):
+        assert text in page
+    assert f"{reverse('evaluation_rows', args=['lab', scorecard.pk])}?label=transfer" in page
+
+
+def test_the_labels_table_sorts_in_the_address(viewer_client: Client, scorecard: Scorecard) -> None:
+    def order(sort: str) -> list[int]:
+        page = viewer_client.get(scorecard.get_absolute_url(), {"sort": sort}).content.decode()
+        table = page[page.index('id="labels"') : page.index('id="matrix"')]
+        return sorted(range(3), key=lambda i: table.index(f"label={['card', 'cash', 'transfer'][i]}"))
+
+    assert order("label") == [0, 1, 2]
+    assert order("-label") == [2, 1, 0]
+
+
+def test_a_report_of_free_text_without_references_has_no_label_parts(
+    viewer_client: Client, workspace: Workspace
+) -> None:
+    rows = make_rows([("Open the app.", None), ("Wait five days.", None)])
+    card = record_evaluation(workspace, rows, [make_candidate("student", ["Open the app", "No."])], Options())
+    page = viewer_client.get(card.get_absolute_url())
+    assert page.status_code == 200
+    assert b"Confusion matrix" not in page.content
+    assert b"Word overlap" in page.content
+
+
+@pytest.mark.parametrize(
+    ("form", "media_type", "start"),
+    [
+        ("md", "text/markdown", "# Cards 1, run 1"),
+        ("csv", "text/csv", "candidate,kind"),
+        ("json", "application/json", "{"),
+    ],
+)
+def test_the_report_can_be_taken_away(
+    viewer_client: Client, scorecard: Scorecard, form: str, media_type: str, start: str
+) -> None:
+    answer = viewer_client.get(reverse("evaluation_download", args=["lab", scorecard.pk, form]))
+    assert answer["Content-Type"].startswith(media_type)
+    assert f'filename="cards-1-run-1.{form}"' in answer["Content-Disposition"]
+    assert answer.content.decode().startswith(start)
+    if form == "json":
+        assert json.loads(answer.content)["rows"] == 6
+
+
+def test_another_form_is_not_found(viewer_client: Client, scorecard: Scorecard) -> None:
+    assert viewer_client.get(reverse("evaluation_download", args=["lab", scorecard.pk, "exe"])).status_code == 404
+
+
+def test_strangers_find_nothing(stranger_client: Client, scorecard: Scorecard) -> None:
+    for url in (
+        reverse("evaluations", args=["lab"]),
+        scorecard.get_absolute_url(),
+        reverse("evaluation_download", args=["lab", scorecard.pk, "json"]),
+    ):
+        assert stranger_client.get(url).status_code == 404
+
+
+def test_an_evaluation_is_not_found_through_another_workspace(
+    sign_in: Callable[[User], Client], stranger: User, scorecard: Scorecard
+) -> None:
+    assert sign_in(stranger).get(reverse("evaluation", args=["elsewhere", scorecard.pk])).status_code == 404
+
+
+def test_who_is_not_signed_in_is_sent_to_the_sign_in_page(client: Client, scorecard: Scorecard) -> None:
+    answer = client.get(scorecard.get_absolute_url())
+    assert answer.status_code == 302
+    assert answer["Location"].startswith(reverse("sign_in"))
+
+
+def test_pages_only_answer_questions(viewer_client: Client, scorecard: Scorecard) -> None:
+    assert viewer_client.post(scorecard.get_absolute_url()).status_code == 405
