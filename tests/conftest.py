@@ -11,6 +11,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from studio.models import Membership, Role, Workspace
+from tests.journeys.students import tiny_student as tiny_student
 
 
 def pytest_configure(config: pytest.Config) -> None:

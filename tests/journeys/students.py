@@ -1,0 +1,56 @@
+"""A student small enough to go the whole way in seconds, and files to distil from."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+LABELS = ("fruit", "metal", "bird")
+THINGS = {
+    "fruit": ("apple", "pear", "plum", "fig", "lime", "kiwi", "date", "grape", "peach", "mango"),
+    "metal": ("iron", "tin", "zinc", "lead", "gold", "copper", "silver", "nickel", "cobalt", "chrome"),
+    "bird": ("crow", "wren", "gull", "tern", "kite", "duck", "swan", "finch", "heron", "robin"),
+}
+"""What the files ask about: 30 things of three kinds, each asked in two ways."""
+
+
+@pytest.fixture(scope="session")
+def tiny_student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random two-layer Llama with the embedded model's tokenizer and chat template, as a folder of safetensors."""
+    import torch
+    from transformers import AutoConfig, LlamaForCausalLM
+
+    from pipelines.recipes.base_models import resolve
+
+    root = tmp_path_factory.mktemp("students")
+    base = resolve("embedded:smollm2-135m-instruct", cache_dir=root / "cache")
+    config = AutoConfig.from_pretrained(base.path)
+    config.update(
+        {
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 16,
+        }
+    )
+    torch.manual_seed(7)
+    folder = root / "tiny"
+    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"):
+        if (base.path / name).exists():
+            shutil.copy(base.path / name, folder / name)
+    return folder
+
+
+def write_things(path: Path) -> Path:
+    """A CSV of 60 questions with their kind."""
+    lines = ["question,kind"]
+    for kind, names in THINGS.items():
+        for name in names:
+            lines += [f"What is {name}?,{kind}", f"Tell me the kind of {name},{kind}"]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
