@@ -15,6 +15,9 @@ const copies = [
   ["lucide-static/LICENSE", "lucide/LICENSE"],
   ["tailwindcss/LICENSE", "licences/TAILWINDCSS-LICENSE"],
   ["daisyui/LICENSE", "licences/DAISYUI-LICENSE"],
+  // The accessibility checker of the browser tests; no page serves it.
+  ["axe-core/axe.min.js", "../../tests/browser/axe/axe.min.js"],
+  ["axe-core/LICENSE", "../../tests/browser/axe/LICENSE"],
 ];
 for (const script of ["latin", "latin-ext", "cyrillic", "greek", "vietnamese"]) {
   copies.push([`@fontsource-variable/inter/files/inter-${script}-wght-normal.woff2`, `fonts/inter-${script}.woff2`]);

@@ -58,13 +58,14 @@ def step_label(step: StepRun) -> str:
 
 
 def run_cards(workspace: Workspace) -> list[RunCard]:
-    """Runs at work, the newest first; when there are none, the newest run that ended."""
+    """Runs at work, running ones first; when there are none, the newest run that ended."""
     runs = (
         Run.objects.filter(workspace=workspace)
         .select_related("version__pipeline", "workspace")
         .prefetch_related(Prefetch("steps", StepRun.objects.order_by("position")))
     )
     found = list(runs.filter(state__in=LIVE)[:RUNS_SHOWN]) or list(runs[:1])
+    found.sort(key=lambda run: run.state != State.RUNNING)
     curves = set(MetricPoint.objects.filter(step_run__run__in=found).values_list("step_run_id", flat=True).distinct())
     return [_run_card(run, curves) for run in found]
 

@@ -6,6 +6,7 @@ import "./copy.js";
 import "./drawer.js";
 import "./keys.js";
 import "./palette.js";
+import "./polling.js";
 import "./times.js";
 import "./toasts.js";
 import "./upload.js";

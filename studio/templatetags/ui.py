@@ -156,7 +156,6 @@ def filesize(value: Any) -> str:
     return f"{amount:.{digits}f}".removesuffix(".0") + f"{SPACE}{units[at]}"
 
 
-
 @register.filter
 def money(value: Any, currency: str = "USD") -> str:
     """An amount with its currency: ``$12.40``, ``3.10 EUR``; small amounts keep enough places to differ from zero."""

@@ -53,7 +53,7 @@ def browser_context_args() -> dict[str, Any]:
 def csp_violations(context: BrowserContext) -> list[str]:
     """Every violation of the content security policy seen on any page of this test."""
     seen: list[str] = []
-    context.expose_function("reportViolation", seen.append)
+    context.expose_function("reportViolation", lambda text: seen.append(text))
     context.add_init_script(
         "document.addEventListener('securitypolicyviolation',"
         " e => window.reportViolation(`${e.violatedDirective}: ${e.blockedURI} on ${location.pathname}`));"
