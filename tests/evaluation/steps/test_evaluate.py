@@ -9,18 +9,21 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from pytest_django.fixtures import Settings
 
 from evaluation.items import ITEMS_FILE
 from evaluation.scorecards import record_scorecard
 from evaluation.steps.evaluate import Evaluate
+from pipelines.child import run_child
 from pipelines.models import Pipeline, PipelineVersion, Run, StepOutput
 from pipelines.steps.base import InputArtifact, StepResult
+from pipelines.steps.train import Train
 from studio.jobs import State
 from studio.lib.errors import StepError
 from studio.models import Workspace
 from tests.evaluation.conftest import make_row, make_step
 from vault import store
-from vault.rows import Row, write_rows
+from vault.rows import Row, assistant, write_rows
 
 REVISION = "f00d" * 16
 Answer = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
@@ -337,3 +340,70 @@ def test_the_step_writes_its_scorecard(tmp_path: Path, inputs: dict[str, InputAr
     assert step_run.scorecard.scores.get(candidate="student", metric="accuracy").value == 1.0
     with pytest.raises(Exception, match="UNIQUE"):
         record_scorecard(step_run)
+
+
+class RealChildren(Children):
+    """Runs the real child modules."""
+
+    def run_child(
+        self, module: str, config: Mapping[str, Any], on_event: Callable[[dict[str, Any]], None] | None = None
+    ) -> dict[str, Any]:
+        """A process of its own, as in a worker."""
+        return run_child(
+            module,
+            config=config,
+            folder=self.scratch,
+            on_event=on_event or (lambda event: None),
+            beat=lambda: None,
+            on_line=lambda line: None,
+        )
+
+
+@pytest.mark.heavy
+def test_a_tiny_student_that_was_really_trained_beats_its_really_prompted_base(
+    tmp_path: Path, settings: Settings
+) -> None:
+    from tests.recipes import tiny
+
+    settings.MODEL_DIRS = [tmp_path]
+    model = tiny.save_model(tmp_path / "model")
+    labels = {"apple": "fruit", "carrot": "vegetable", "iron": "mineral"}
+
+    def rows(count: int, *, start: int) -> list[Row]:
+        things = list(labels)
+        return [
+            Row(
+                id=f"r{start + i}",
+                prompt=[{"role": "user", "content": f"classify {things[i % 3]} {start + i}"}],
+                completion=assistant(labels[things[i % 3]]),
+                reference=assistant(labels[things[i % 3]]),
+            )
+            for i in range(count)
+        ]
+
+    train = dataset(tmp_path / "train", rows(96, start=100))
+    params = Train.Params(base_model=f"folder:{model}", epochs=12, learning_rate=0.02, rows_per_step=16, threads=2)
+    trained = Train().run(RealChildren(tmp_path / "training"), params, {"train": train})
+    adapter = trained.outputs["adapter"]
+    inputs = {
+        "rows": dataset(tmp_path / "held", rows(18, start=0)),
+        "student": InputArtifact(sha="cc" * 32, kind="adapter", path=adapter.path, meta=adapter.meta),
+        "train": train,
+    }
+    _, report = evaluate(
+        RealChildren(tmp_path / "scratch"),  # type: ignore[arg-type]
+        inputs,
+        candidates=["teacher", "base", "base_few_shot", "student"],
+        max_new_tokens=8,
+        latency_rows=4,
+        threads=2,
+        machine_cost_per_hour=1.0,
+    )
+    own, base = candidate(report, "student"), candidate(report, "base")
+    assert own["metrics"]["accuracy"]["value"] == 1.0
+    assert own["other_channels"]["scored"]["accuracy"]["value"] == 1.0
+    assert own["confidence"]["mean"] > 0.8
+    assert base["metrics"]["accuracy"]["value"] < 0.5
+    assert own["latency"]["n"] == 4
+    assert own["cost_per_1000"]["value"] > 0
+    assert report["facts"]["Base model"] == f"folder:{model}"
