@@ -58,6 +58,11 @@ def start_run(version: PipelineVersion, *, user: Actor, request_key: str = "") -
         return existing
 
 
+def find_live(version: PipelineVersion) -> Run | None:
+    """A run of this version that has not ended, the newest, or None."""
+    return version.runs.filter(state__in=LIVE).order_by("-number").first()
+
+
 def _create_run(version: PipelineVersion, *, workspace: Workspace, user: Actor, request_key: str) -> Run:
     spec = specs.parse(version.spec)
     problems = specs.validate(spec)

@@ -83,11 +83,22 @@ def show(request: WorkspaceRequest, number: int) -> HttpResponse:
 @require_POST
 @role_required("editor")
 def start(request: WorkspaceRequest, slug: str) -> HttpResponse:
-    """Freeze the draft and start a run of it. The same form sent twice starts one run."""
+    """Freeze the draft and start a run of it.
+
+    The same form sent twice, or a second tab, starts one run; ``another`` starts a second one on purpose.
+    """
     pipeline = builder.get_pipeline(request, slug)
     user = cast(User, request.user)
     try:
         version = runs.freeze(pipeline, user=user)
+        twin = None if request.POST.get("another") else runs.find_live(version)
+        if twin is not None:
+            messages.info(
+                request,
+                f"Run {twin.number} of this very version is already under way; no second one was started. "
+                "To start another all the same, use the menu beside Start run.",
+            )
+            return redirect(twin)
         run = runs.start_run(version, user=user, request_key=request.POST.get("request_key", "")[:64])
     except specs.SpecError as error:
         count = len(error.problems)

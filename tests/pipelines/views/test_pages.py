@@ -119,6 +119,18 @@ def test_a_double_click_on_start_makes_one_run(pipeline: Pipeline, editor_client
     assert Run.objects.count() == 1
 
 
+def test_a_second_tab_finds_the_run_of_the_first_and_can_start_another_on_purpose(
+    pipeline: Pipeline, editor_client: Client
+) -> None:
+    address = reverse("run_start", args=["lab", pipeline.slug])
+    editor_client.post(address, {"request_key": "tab-1"})
+    page = editor_client.post(address, {"request_key": "tab-2"}, follow=True)
+    assert "already under way" in page.text
+    assert Run.objects.count() == 1
+    editor_client.post(address, {"request_key": "tab-3", "another": "1"})
+    assert Run.objects.count() == 2
+
+
 def test_the_live_part_polls_until_the_run_has_ended(start: Start, viewer_client: Client) -> None:
     run = start(chain())
     assert "every 2s" in viewer_client.get(run.get_absolute_url(), **HTMX).text
