@@ -1,0 +1,93 @@
+"""Cancel in each step of the whole path: the step ends at once, its processes are gone, and the run can be taken up again."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import SettingsWrapper
+
+from pipelines import drafts, executor, runs
+from pipelines.models import Run, StepRun
+from studio.jobs import State
+from studio.models import Workspace
+from tests.journeys.students import write_things
+from vault import ingest
+
+RECIPES = ("pipelines.recipes", "pipelines.exporters")
+
+
+def spec(student: Path) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "nodes": [
+            {"id": "data", "step": "dataset", "params": {"dataset": "things"}},
+            {"id": "teacher", "step": "generate", "params": {"teacher": "recorded", "answers_from": "reference"}},
+            {"id": "labels", "step": "allowed_labels", "params": {}},
+            {"id": "split", "step": "split", "params": {"validation": 0.1, "test": 0.2}},
+            {
+                "id": "student",
+                "step": "train",
+                "params": {"base_model": f"folder:{student}", "epochs": 2, "rows_per_step": 8},
+            },
+            {"id": "report", "step": "evaluate", "params": {"max_new_tokens": 4, "latency_rows": 1}},
+            {"id": "model", "step": "export_gguf", "params": {"quantisations": ["Q8_0"]}},
+        ],
+        "edges": [
+            {"from": "data.rows", "to": "teacher.rows"},
+            {"from": "teacher.rows", "to": "labels.rows"},
+            {"from": "labels.rows", "to": "split.rows"},
+            {"from": "split.train", "to": "student.train"},
+            {"from": "split.test", "to": "report.rows"},
+            {"from": "student.adapter", "to": "report.student"},
+            {"from": "student.adapter", "to": "model.student"},
+            {"from": "split.test", "to": "model.rows"},
+        ],
+    }
+
+
+def recipe_processes() -> list[str]:
+    """Command lines of child processes of steps that are alive."""
+    listed = subprocess.run(["ps", "-wweo", "stat=,args="], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if any(f"-m {name}." in line for name in RECIPES) and line[0] != "Z"]
+
+
+def cancel_at_first_sign(step: StepRun) -> None:
+    """A follower that cancels the step as soon as it says anything."""
+    StepRun.objects.get(pk=step.pk).request_cancel()
+
+
+@pytest.mark.timeout(420)
+@pytest.mark.django_db(transaction=True)
+def test_every_step_can_be_cancelled_and_taken_up_again(
+    tmp_path: Path, tiny_student: Path, settings: SettingsWrapper
+) -> None:
+    settings.MODEL_DIRS = [tiny_student.parent]
+    workspace = Workspace.objects.create(slug="lab", name="Lab")
+    ingest.import_file(
+        write_things(tmp_path / "things.csv"),
+        workspace=workspace,
+        name="things",
+        reader="columns",
+        params={"prompt": "{question}", "reference": "kind"},
+    )
+    pipeline = drafts.create(workspace, name="Things", spec=spec(tiny_student), user=None)
+    run = runs.start_run(runs.freeze(pipeline, user=None), user=None)
+    before = set(recipe_processes())
+    cancelled = []
+    for step in run.steps.order_by("position"):
+        executor.execute(step.pk, on_progress=cancel_at_first_sign)
+        step.refresh_from_db()
+        if step.state == State.CANCELLED:
+            cancelled.append(step.node)
+            assert set(recipe_processes()) <= before
+            assert step.outputs.count() == 0
+            runs.retry_run(run, user=None)
+            done = executor.execute(step.pk)
+            assert done is not None
+            step = done
+        assert step.state == State.SUCCEEDED, (step.node, step.error, step.trace)
+    assert {"student", "report", "model"} <= set(cancelled)
+    assert Run.objects.get(pk=run.pk).state == State.SUCCEEDED
