@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from io import StringIO
 from pathlib import Path
 
@@ -44,11 +45,24 @@ def test_prepare_prints_no_link_once_the_owner_has_signed_in(db: None, roots: Pa
 
 def test_up_refuses_to_start_twice_and_names_the_first(db: None, roots: Path) -> None:
     startup.prepare_folders(roots)
-    with (
-        startup.only_once(roots, url="http://127.0.0.1:8123"),
-        pytest.raises(CommandError, match=r"already running at http://127\.0\.0\.1:8123"),
-    ):
-        call_command("up")
+    err = StringIO()
+    with startup.only_once(roots, url="http://127.0.0.1:8123"), pytest.raises(SystemExit):
+        call_command("up", stderr=err)
+    assert "already running at http://127.0.0.1:8123" in err.getvalue()
+
+
+def test_up_says_in_one_line_that_the_port_is_taken(db: None, roots: Path) -> None:
+    err = StringIO()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(SystemExit):
+            call_command("up", port=port, stderr=err)
+    assert (
+        err.getvalue().strip()
+        == f"Port {port} is taken by another program. Choose another: STUDIO_PORT={port + 10} make run"
+    )
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="other databases have their own tools for this")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import connections
 
 from studio import broker as brokers
@@ -50,7 +50,9 @@ class Command(BaseCommand):
                 connections.close_all()
                 self.supervise(broker, host=host, port=port, url=url, link=link)
         except StudioError as error:
-            raise CommandError(f"{error}\n{error.action}".strip()) from error
+            # Not a CommandError: its prefix would stand before a sentence that is written for a newcomer.
+            self.stderr.write(f"\n{error}\n{error.action}".rstrip())
+            sys.exit(1)
 
     def say(self, line: str) -> None:
         """Print a line; a terminal that is gone is no reason to stop."""

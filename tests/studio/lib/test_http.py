@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from studio.lib.http import ForbiddenAddress, check_url, guarded_client, is_public, parse_target, resolve
+from tests.aside import run_aside
 from tests.servers.chat import ChatServer, running_chat_server
 
 
@@ -46,7 +47,7 @@ def get(url: str, **options: Any) -> httpx2.Response:
         async with guarded_client(timeout=5, **options) as client:
             return await client.get(url)
 
-    return asyncio.run(once())
+    return run_aside(once())
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_names_of_the_host_itself_and_of_metadata_services_are_refused_by_name(u
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1"])
 def test_other_spellings_of_the_loopback_address_are_refused_when_resolved(host: str) -> None:
     with pytest.raises(ForbiddenAddress, match=r"127\.0\.0\.1"):
-        asyncio.run(resolve(parse_target(f"http://{host}/")))
+        run_aside(resolve(parse_target(f"http://{host}/")))
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ def test_every_request_of_a_client_is_judged_anew(names: Callable[..., list[str]
             await client.get(f"http://flip.test:{port}/")
 
     with pytest.raises(ForbiddenAddress):
-        asyncio.run(twice())
+        run_aside(twice())
 
 
 def test_the_next_address_is_tried_when_one_does_not_answer(
@@ -212,7 +213,7 @@ def test_the_server_sees_the_name_and_only_the_headers_it_needs(
                 headers=headers,
             )
 
-    asyncio.run(post())
+    run_aside(post())
     (seen,) = server.headers
     assert seen["host"] == f"named.test:{port}"
     assert seen["authorization"] == "Bearer ours"
