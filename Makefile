@@ -39,7 +39,7 @@ doctor: ## Look for what is wrong with this installation
 	@sh scripts/setup.sh run
 	@$(PY) manage.py doctor
 
-banking77: ## Distil Banking77 from DATA=folder with train.csv and test.csv (about 15 minutes an epoch on 2 cores)
+banking77: ## Distil Banking77 from DATA=folder (train.csv, test.csv) to OUT=folder (about 15 minutes an epoch on 2 cores)
 	@sh scripts/setup.sh run
 	@sh scripts/banking77.sh "$(DATA)"
 

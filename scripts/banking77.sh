@@ -9,4 +9,4 @@ if [ ! -f "$data/train.csv" ] || [ ! -f "$data/test.csv" ]; then
     exit 1
 fi
 exec .venv/bin/python manage.py run_pipeline "$spec" \
-    --dataset "banking77-train=$data/train.csv" --dataset "banking77-test=$data/test.csv"
+    --dataset "banking77-train=$data/train.csv" --dataset "banking77-test=$data/test.csv" ${OUT:+--out "$OUT"}

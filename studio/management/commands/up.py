@@ -106,12 +106,15 @@ class Command(BaseCommand):
         """The sample project, on first start. In a process of its own, whose settings know the broker."""
         if not settings.SEED_SAMPLE:
             return
+        log = settings.DATA_ROOT / "logs" / "sample.log"
         command = [sys.executable, str(conf.BASE_DIR / "manage.py"), "seed_sample"]
-        done = subprocess.run(
-            command, env={**os.environ, **env}, capture_output=True, text=True, start_new_session=True
-        )
-        for line in (done.stdout if done.returncode == 0 else done.stderr).splitlines()[-3:]:
-            self.say(line)
+        with log.open("w") as out:
+            done = subprocess.run(command, env={**os.environ, **env}, stdout=out, stderr=out, start_new_session=True)
+        last = log.read_text().splitlines()[-1:]
+        if done.returncode:
+            self.say(f"The Studio starts without its sample project: {''.join(last)} (all of it: {log})")
+        elif last:
+            self.say(last[0])
 
     def announce(self, supervisor: Supervisor, *, url: str, link: str | None) -> None:
         """Where to go now."""
