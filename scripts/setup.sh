@@ -4,7 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 kind=${1:-run}
-needed_gb=8
+# Where torch comes with CUDA (Linux on amd64) it takes most of this.
+needed_gb=10
 
 stop() {
     printf '\n%s\n' "$1" >&2

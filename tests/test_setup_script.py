@@ -109,7 +109,7 @@ def test_a_full_disk_is_said_in_gigabytes(machine: Machine) -> None:
     machine.program("df", "#!/bin/sh\necho head\necho /dev/x 100 100 3100000 99% /\n")
     done = machine.setup("run")
     assert done.returncode == 1
-    assert "Only 3 GB are free here; the installation needs 8 GB" in done.stderr
+    assert "Only 3 GB are free here; the installation needs 10 GB" in done.stderr
 
 
 def test_packages_are_installed_once_and_again_when_the_lock_changes(machine: Machine) -> None:
