@@ -99,6 +99,8 @@ def _train(config: dict[str, Any], params: TrainParams, events: Events) -> dict[
         events.log(f"This model cannot share prefixes ({why}); its rows are padded instead, which is slower.")
     wrapped = lora.attach(model, rank=params.rank, alpha=params.alpha, dropout=params.dropout, seed=params.seed)
     lora.accelerate_layers(wrapped)
+    if params.gradient_checkpointing:
+        checkpoint_activations(wrapped.get_base_model())
     reporter = Reporter(events, rows=len(train.sequences), rows_per_step=params.rows_per_step)
     work = Path(config["work"])
     trainer = TreeTrainer(
@@ -201,13 +203,28 @@ def load_base(path: Path, params: TrainParams) -> Any:
     elif params.method != "lora":
         raise RecipeError(f"Unknown method {params.method!r}.", action="Use lora or qlora.", code="bad_config")
     try:
-        return AutoModelForCausalLM.from_pretrained(path, **options)
+        model = AutoModelForCausalLM.from_pretrained(path, **options)
     except (OSError, ValueError, KeyError) as problem:
         raise RecipeError(
             f"The model in {path.name} could not be loaded: {str(problem).splitlines()[0][:300]}",
             action="Check that the folder holds a causal language model that this release of Transformers knows.",
             code="bad_model",
         ) from problem
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # In evaluation, bitsandbytes repacks a CPU layer's weights for a kernel without gradients, and keeps them so:
+            # one validation would silently end the learning of every layer below.
+            module.support_avx512bf16_for_cpu = False
+    return model
+
+
+def checkpoint_activations(model: Any) -> None:
+    """Keep each layer's input only and compute the rest again in the backward pass. The method's name changed in 5.x."""
+    kwargs = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs=kwargs)
+    else:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kwargs)
 
 
 def four_bit(dtype: Any) -> Any:
@@ -244,8 +261,6 @@ def training_arguments(params: TrainParams, work: Path, *, rows: int, validate: 
         weight_decay=params.weight_decay,
         max_grad_norm=1.0,
         optim="adamw_torch",
-        gradient_checkpointing=params.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
         logging_steps=max(1, steps // 500),
         logging_first_step=True,
         save_strategy="steps",
