@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ NUMBERS = ("confidence", "latency_ms")
 FLAGS = ("asked", "agrees", "correct")
 
 
+@lru_cache(maxsize=1024)
 def column(candidate: str, field: str) -> str:
     """The column that holds a candidate's field. Candidate names are limited to letters, digits and underscores."""
     return f"{re.sub(r'[^A-Za-z0-9_]', '_', candidate)}__{field}"

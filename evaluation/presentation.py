@@ -291,7 +291,7 @@ def tiles(report: Mapping[str, Any]) -> list[dict[str, Any]]:
             found.append({"label": label, "role": "student", **_tile(cell)})
     if report["retained"]:
         cell = metric_cell(report["retained"], unit="%")
-        found.append({"label": "Retained quality", "note": "student ÷ teacher", **_tile(cell)})
+        found.append({"label": "Teacher's quality retained", **_tile(cell)})
     return found
 
 

@@ -214,3 +214,12 @@ def test_the_rows_needed_are_enough_to_settle_it() -> None:
     assert larger is not None
     assert ours.verdict_of_margin(larger, margin=0.04) == "within"
     assert ours.rows_needed(ours.PairedCounts(0, 0, 0, 0), margin=0.02) is None
+
+
+def test_very_many_values_get_fewer_resamples_and_an_interval_as_narrow_as_it_should_be() -> None:
+    generator = random.Random(2)
+    values = [generator.gauss(100, 15) for _ in range(120_000)]
+    found = ours.bootstrap(values, seed=1)
+    assert found is not None
+    expected = 2 * 1.96 * 15 / math.sqrt(len(values))
+    assert found.high - found.low == pytest.approx(expected, rel=0.25)
