@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,3 +55,33 @@ def write_things(path: Path) -> Path:
             lines += [f"What is {name}?,{kind}", f"Tell me the kind of {name},{kind}"]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def whole_path(student: Path, *, teacher: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
+    """A spec from the dataset ``things`` to a Q8_0 file, with these params of the teacher and of the training."""
+    steps: list[tuple[str, str, dict[str, Any]]] = [
+        ("data", "dataset", {"dataset": "things"}),
+        ("teacher", "generate", teacher),
+        ("labels", "allowed_labels", {}),
+        ("split", "split", {"validation": 0.1, "test": 0.2}),
+        ("student", "train", {"base_model": f"folder:{student}", "rows_per_step": 8, **train}),
+        ("report", "evaluate", {"max_new_tokens": 4, "latency_rows": 1}),
+        ("model", "export_gguf", {"quantisations": ["Q8_0"]}),
+    ]
+    edges = [
+        ("data.rows", "teacher.rows"),
+        ("teacher.rows", "labels.rows"),
+        ("labels.rows", "split.rows"),
+        ("split.train", "student.train"),
+        ("split.validation", "student.validation"),
+        ("split.test", "report.rows"),
+        ("split.train", "report.train"),
+        ("student.adapter", "report.student"),
+        ("student.adapter", "model.student"),
+        ("split.test", "model.rows"),
+    ]
+    return {
+        "schema": 1,
+        "nodes": [{"id": node, "step": step, "params": params} for node, step, params in steps],
+        "edges": [{"from": source, "to": target} for source, target in edges],
+    }

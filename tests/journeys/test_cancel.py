@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pytest_django.fixtures import SettingsWrapper
@@ -13,39 +12,10 @@ from pipelines import drafts, executor, runs
 from pipelines.models import Run, StepRun
 from studio.jobs import State
 from studio.models import Workspace
-from tests.journeys.students import write_things
+from tests.journeys.students import whole_path, write_things
 from vault import ingest
 
 RECIPES = ("pipelines.recipes", "pipelines.exporters")
-
-
-def spec(student: Path) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "nodes": [
-            {"id": "data", "step": "dataset", "params": {"dataset": "things"}},
-            {"id": "teacher", "step": "generate", "params": {"teacher": "recorded", "answers_from": "reference"}},
-            {"id": "labels", "step": "allowed_labels", "params": {}},
-            {"id": "split", "step": "split", "params": {"validation": 0.1, "test": 0.2}},
-            {
-                "id": "student",
-                "step": "train",
-                "params": {"base_model": f"folder:{student}", "epochs": 2, "rows_per_step": 8},
-            },
-            {"id": "report", "step": "evaluate", "params": {"max_new_tokens": 4, "latency_rows": 1}},
-            {"id": "model", "step": "export_gguf", "params": {"quantisations": ["Q8_0"]}},
-        ],
-        "edges": [
-            {"from": "data.rows", "to": "teacher.rows"},
-            {"from": "teacher.rows", "to": "labels.rows"},
-            {"from": "labels.rows", "to": "split.rows"},
-            {"from": "split.train", "to": "student.train"},
-            {"from": "split.test", "to": "report.rows"},
-            {"from": "student.adapter", "to": "report.student"},
-            {"from": "student.adapter", "to": "model.student"},
-            {"from": "split.test", "to": "model.rows"},
-        ],
-    }
 
 
 def recipe_processes() -> list[str]:
@@ -73,7 +43,8 @@ def test_every_step_can_be_cancelled_and_taken_up_again(
         reader="columns",
         params={"prompt": "{question}", "reference": "kind"},
     )
-    pipeline = drafts.create(workspace, name="Things", spec=spec(tiny_student), user=None)
+    spec = whole_path(tiny_student, teacher={"teacher": "recorded", "answers_from": "reference"}, train={"epochs": 2})
+    pipeline = drafts.create(workspace, name="Things", spec=spec, user=None)
     run = runs.start_run(runs.freeze(pipeline, user=None), user=None)
     before = set(recipe_processes())
     cancelled = []

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.students import write_things
+from tests.journeys.students import whole_path, write_things
 from tests.servers.chat import ChatServer, Reply, running_chat_server
 
 CONCURRENCY = 2
@@ -30,51 +30,16 @@ def teacher() -> Iterator[ChatServer]:
 
 
 def spec(student: Path, teacher_url: str) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "name": "kill",
-        "imports": {"things": {"reader": "columns", "params": {"prompt": "{question}", "reference": "kind"}}},
-        "nodes": [
-            {"id": "data", "step": "dataset", "params": {"dataset": "things"}},
-            {
-                "id": "teacher",
-                "step": "generate",
-                "params": {
-                    "teacher": "openai_compatible",
-                    "model": "small",
-                    "base_url": f"{teacher_url}/v1",
-                    "concurrency": CONCURRENCY,
-                },
-            },
-            {"id": "labels", "step": "allowed_labels", "params": {}},
-            {"id": "split", "step": "split", "params": {"validation": 0.1, "test": 0.2}},
-            {
-                "id": "student",
-                "step": "train",
-                "params": {
-                    "base_model": f"folder:{student}",
-                    "epochs": 30,
-                    "rows_per_step": 8,
-                    "save_every": 10,
-                    "learning_rate": 0.003,
-                },
-            },
-            {"id": "report", "step": "evaluate", "params": {"max_new_tokens": 4, "latency_rows": 2}},
-            {"id": "model", "step": "export_gguf", "params": {"quantisations": ["Q8_0"]}},
-        ],
-        "edges": [
-            {"from": "data.rows", "to": "teacher.rows"},
-            {"from": "teacher.rows", "to": "labels.rows"},
-            {"from": "labels.rows", "to": "split.rows"},
-            {"from": "split.train", "to": "student.train"},
-            {"from": "split.validation", "to": "student.validation"},
-            {"from": "split.test", "to": "report.rows"},
-            {"from": "split.train", "to": "report.train"},
-            {"from": "student.adapter", "to": "report.student"},
-            {"from": "student.adapter", "to": "model.student"},
-            {"from": "split.test", "to": "model.rows"},
-        ],
+    """The whole path with a teacher that must be asked and a training long enough to be killed in."""
+    teacher = {
+        "teacher": "openai_compatible",
+        "model": "small",
+        "base_url": f"{teacher_url}/v1",
+        "concurrency": CONCURRENCY,
     }
+    train = {"epochs": 30, "save_every": 10, "learning_rate": 0.003}
+    imports = {"things": {"reader": "columns", "params": {"prompt": "{question}", "reference": "kind"}}}
+    return {"name": "kill", "imports": imports, **whole_path(student, teacher=teacher, train=train)}
 
 
 class Command:
