@@ -110,7 +110,7 @@ def test_tiles_show_only_what_is_known(report: dict[str, Any]) -> None:
     assert [t["label"] for t in presentation.tiles(report)] == [
         "Agreement with teacher",
         "Accuracy",
-        "Retained quality",
+        "Teacher's quality retained",
     ]
     empty = build_report([], [], Options())
     assert presentation.tiles(empty) == []
