@@ -5,7 +5,6 @@ from django.urls import path
 from evaluation.views import evaluations, home, models, rows
 
 urlpatterns = [
-    path("", home.show, name="workspace_home"),
     path("palette/", home.palette, name="palette"),
     path("evaluations/", evaluations.index, name="evaluations"),
     path("evaluations/<uuid:pk>/", evaluations.show, name="evaluation"),

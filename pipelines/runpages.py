@@ -181,7 +181,12 @@ def metric_chart(step: StepRun, *, names: list[str]) -> dict[str, Any]:
         keep={at for c in curves.values() if len(c) < MAX_POINTS // 4 for at in c},
     )
     series = [
-        {"name": CURVES.get(name, name), "role": ROLES.get(name, ""), "values": [curve.get(at) for at in x]}
+        {
+            "name": CURVES.get(name, name),
+            "role": ROLES.get(name, ""),
+            "values": [curve.get(at) for at in x],
+            "smooth": name == "loss",
+        }
         for name, curve in sorted(curves.items(), key=lambda item: item[0] != "loss")
     ]
     return {"x": x, "series": series, "live": not step.is_finished}

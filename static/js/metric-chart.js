@@ -106,6 +106,7 @@ class MetricChart extends HTMLElement {
       mark.style.color = end.stroke;
       return mark;
     });
+    this.wasNarrow = this.narrow();
     this.plot = new uPlot({
       width: Math.max(200, this.clientWidth),
       height: this.tall,
@@ -125,7 +126,13 @@ class MetricChart extends HTMLElement {
 
   /** Space to the right of the plot for the names written at the ends of the lines. */
   room() {
+    if (this.narrow()) return 36;
     return Math.min(150, 24 + 7 * Math.max(...this.shown.series.map((series) => series.name.length + 7)));
+  }
+
+  /** Whether names at the ends of the lines would leave too little room for the lines: then they stand in the corner. */
+  narrow() {
+    return this.clientWidth < 520;
   }
 
   labels() {
@@ -140,9 +147,14 @@ class MetricChart extends HTMLElement {
       mark.hidden = at < 0;
       if (at < 0) return;
       mark.textContent = `${end.name} ${short(values[at])}`;
+      mark.style.right = "auto";
       mark.style.left = `${this.plot.valToPos(columns[0][at], "x") + 8}px`;
       shown.push({ mark, top: this.plot.valToPos(values[at], "y") - 8 });
     });
+    if (this.narrow()) {
+      shown.forEach(({ mark }, i) => Object.assign(mark.style, { left: "auto", right: "4px", top: `${4 + 16 * i}px` }));
+      return;
+    }
     shown.sort((a, b) => a.top - b.top);
     let floor = this.plot.over.clientHeight;
     for (const one of shown.toReversed()) {
@@ -166,7 +178,8 @@ class MetricChart extends HTMLElement {
 
   resize() {
     if (this.plot && this.clientWidth && this.plot.width !== this.clientWidth) {
-      this.plot.setSize({ width: this.clientWidth, height: this.tall });
+      if (this.narrow() !== this.wasNarrow) this.redraw();
+      else this.plot.setSize({ width: this.clientWidth, height: this.tall });
     }
   }
 

@@ -115,6 +115,8 @@ def duration(value: Any) -> str:
     seconds = value.total_seconds() if isinstance(value, timedelta) else _float(value)
     if seconds is None:
         return NONE
+    if abs(seconds) < 0.0005:
+        return f"0{SPACE}s"
     if seconds < 0:
         return MINUS + duration(-seconds)
     if seconds < 1:
@@ -128,6 +130,18 @@ def duration(value: Any) -> str:
             rest //= small
             return f"{big}{SPACE}{name}" + (f" {rest}{SPACE}{small_name}" if rest else "")
     return f"{whole}{SPACE}s"
+
+
+@register.filter
+def rate(value: Any, unit: str = "") -> str:
+    """Units a second as ``6.7 rows/s``; slow ones a minute or an hour, so that the figure stays readable."""
+    amount = _float(value)
+    if amount is None:
+        return NONE
+    per = next(((size, name) for size, name in ((1, "s"), (60, "min")) if amount * size >= 0.95), (3600, "h"))
+    shown = amount * per[0]
+    text = number(shown, 0 if shown >= 20 else 1)
+    return f"{text}{SPACE}{unit}/{per[1]}" if unit else f"{text}/{per[1]}"
 
 
 @register.filter

@@ -56,6 +56,8 @@ def test_percents() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
+        (0, "0 s"),
+        (-0.0001, "0 s"),
         (0.85, "850 ms"),
         (1, "1 s"),
         (4.24, "4.2 s"),
@@ -70,6 +72,14 @@ def test_percents() -> None:
 )
 def test_durations_have_two_units_at_most(value: Any, text: str) -> None:
     assert ui.duration(value).replace(SPACE, " ") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(6.7, "6.7 rows/s"), (1180, f"1{THIN}180 rows/s"), (0.043, "2.6 rows/min"), (0.001, "3.6 rows/h")],
+)
+def test_slow_rates_are_told_by_the_minute_or_hour(value: float, text: str) -> None:
+    assert ui.rate(value, "rows").replace(SPACE, " ") == text
 
 
 @pytest.mark.parametrize(
