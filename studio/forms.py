@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.validators import UnicodeUsernameValidator
 
+from studio.lib.errors import StudioError
+from studio.lib.http import check_url
 from studio.models import Membership, ProviderCredential, Role, Workspace
 
 
@@ -45,7 +48,14 @@ class CredentialForm(forms.Form):
     name = forms.SlugField(
         max_length=60, label="Name", help_text="How steps refer to it: letters, digits, hyphens and underscores."
     )
-    provider = forms.ChoiceField(label="Provider", help_text="The key is sent to this provider only.")
+    provider = forms.ChoiceField(label="Provider", help_text="Whose key it is.")
+    base_url = forms.CharField(
+        max_length=300,
+        required=False,
+        label="Address",
+        widget=forms.TextInput(attrs={"placeholder": "https://host/v1", "autocomplete": "off", "spellcheck": "false"}),
+        help_text="The key is never sent anywhere else. Leave it empty for a provider's own public address.",
+    )
     secret = forms.CharField(
         max_length=2_000,
         label="API key",
@@ -66,6 +76,18 @@ class CredentialForm(forms.Form):
         if ProviderCredential.objects.filter(workspace=self.workspace, name=name).exists():
             raise forms.ValidationError(f"There is a key named {name} already: remove it first, or choose another name.")
         return name
+
+    def clean_base_url(self) -> str:
+        """Refuse an address that this Studio may not reach."""
+        url: str = self.cleaned_data["base_url"].strip()
+        if url:
+            try:
+                check_url(url, allowed_hosts=settings.ALLOWED_HOSTS_OUT)
+            except StudioError as error:
+                raise forms.ValidationError(f"{error} {error.action}") from None
+        elif self.cleaned_data.get("provider") == "openai_compatible":
+            raise forms.ValidationError("A server of your own needs its address, up to and including /v1.")
+        return url
 
     def clean_secret(self) -> str:
         """Refuse what no HTTP header can carry."""

@@ -67,6 +67,8 @@ class ProviderCredential(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="credentials")
     name = models.SlugField(max_length=60)
     provider = models.CharField(max_length=40)
+    base_url = models.CharField(max_length=300, blank=True)
+    """The only place the key is ever sent to. Blank: the provider's own public address."""
     encrypted = models.BinaryField()
     hint = models.CharField(max_length=12, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -24,6 +24,8 @@ from studio.registries import TEACHERS
 from vault.rows import Row, count_rows, read_rows, write_rows
 
 if TYPE_CHECKING:
+    from studio.models import ProviderCredential
+
     TeacherName = str
 else:
     TeacherName = Literal[tuple(TEACHERS)]
@@ -129,8 +131,10 @@ class Generate(base.Step):
         def _fit_together(self) -> Generate.Params:
             if self.teacher != "recorded" and not self.model:
                 raise ValueError("Enter the name of the teacher's model.")
-            if self.teacher == "openai_compatible" and not self.base_url:
-                raise ValueError("Enter the address of the OpenAI-compatible server.")
+            if self.teacher == "openai_compatible" and not self.base_url and not self.credential:
+                raise ValueError(
+                    "Enter the address of the OpenAI-compatible server, or choose a credential that has it."
+                )
             if self.samples > 1 and self.teacher != "recorded" and self.temperature == 0:
                 raise ValueError("More than one answer to each prompt needs a temperature above 0.")
             if (self.price_in is None) != (self.price_out is None):
@@ -138,8 +142,9 @@ class Generate(base.Step):
             return self
 
     def resolve(self, params: Params, *, workspace_id: Any) -> dict[str, Any]:
-        """Where the answers come from; with ``at_cap`` "keep", the cap decides the output too."""
-        facts: dict[str, Any] = {"teacher": params.teacher, "model": params.model}
+        """The address the answers come from; with ``at_cap`` "keep", the cap decides the output too."""
+        found = find_credential(params, workspace_id=workspace_id) if params.credential else None
+        facts: dict[str, Any] = {"address": params.base_url or (found.base_url if found else "")}
         if params.at_cap == "keep":
             facts["cost_cap_usd"] = params.cost_cap_usd
         return facts
@@ -161,9 +166,10 @@ def open_teacher(ctx: Context, params: Generate.Params) -> Teacher:
     from django.conf import settings
 
     kind = TEACHERS[params.teacher]
+    secret, base_url = read_secret(ctx, params, kind)
     teacher: Teacher = kind.open(
-        params.model_dump(),
-        secret=read_secret(ctx, params, kind),
+        {**params.model_dump(), "base_url": base_url},
+        secret=secret,
         allowed_hosts=settings.ALLOWED_HOSTS_OUT,
         timeout=params.timeout,
         concurrency=params.concurrency,
@@ -171,8 +177,11 @@ def open_teacher(ctx: Context, params: Generate.Params) -> Teacher:
     return teacher
 
 
-def read_secret(ctx: Context, params: Generate.Params, kind: type[Teacher]) -> str | None:
-    """The key of the named credential, or None where none is needed. Raises ``StepError`` when it is missing or another's."""
+def read_secret(ctx: Context, params: Generate.Params, kind: type[Teacher]) -> tuple[str | None, str]:
+    """The key of the named credential, and the one address it may be sent to; ``(None, address)`` where none is needed.
+
+    Raises ``StepError`` when it is missing, another provider's, or meant for another address.
+    """
     from django.utils import timezone
 
     from studio.models import ProviderCredential
@@ -183,8 +192,8 @@ def read_secret(ctx: Context, params: Generate.Params, kind: type[Teacher]) -> s
                 f"{kind.label} needs an API key, and this step names no credential.",
                 action="Add the key under Settings → Provider keys and choose it in this step.",
             )
-        return None
-    found = ProviderCredential.objects.filter(workspace_id=ctx.workspace_id, name=params.credential).first()
+        return None, params.base_url
+    found = find_credential(params, workspace_id=ctx.workspace_id)
     if found is None:
         raise StepError(
             f"There is no credential '{params.credential}' in this workspace.",
@@ -195,8 +204,21 @@ def read_secret(ctx: Context, params: Generate.Params, kind: type[Teacher]) -> s
             f"Credential '{found.name}' is a key for {found.provider}, and the teacher is {params.teacher}.",
             action="Choose a credential of the same provider: a key is never sent to another.",
         )
+    if params.base_url.rstrip("/") not in ("", found.base_url.rstrip("/")):
+        meant = found.base_url or "the provider's own address"
+        raise StepError(
+            f"Credential '{found.name}' may be sent to {meant} only, and this step's address is {params.base_url}.",
+            action="Leave the address of this step empty, or store a key for that address.",
+        )
     ProviderCredential.objects.filter(pk=found.pk).update(last_used_at=timezone.now())
-    return found.reveal()
+    return found.reveal(), found.base_url
+
+
+def find_credential(params: Generate.Params, *, workspace_id: Any) -> ProviderCredential | None:
+    """The credential these params name, when the workspace has it."""
+    from studio.models import ProviderCredential
+
+    return ProviderCredential.objects.filter(workspace_id=workspace_id, name=params.credential).first()
 
 
 def price_of(params: Generate.Params, kind: type[Teacher]) -> Price | None:

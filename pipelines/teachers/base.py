@@ -9,8 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
+from pydantic import ValidationError
+
 from studio.lib.errors import StudioError
-from studio.lib.params import Params
+from studio.lib.params import Params, problems
 from vault.rows import Message
 
 FinishReason = Literal["stop", "length", "tool_calls", "refusal", "other"]
@@ -126,11 +128,18 @@ class Teacher:
     ) -> Self:
         """A teacher from plain values: those its ``Params`` know are used, blank ones take their default.
 
-        Raises pydantic's ``ValidationError`` for values that don't fit and ``StudioError`` for a forbidden address.
+        Raises ``StudioError`` for values that don't fit and for a forbidden address.
         """
         known = {name: values[name] for name in cls.Params.model_fields if values.get(name) not in (None, "")}
         connection = Connection(secret, tuple(allowed_hosts), timeout, concurrency)
-        return cls(cls.Params.model_validate(known), connection=connection)
+        try:
+            params = cls.Params.model_validate(known)
+        except ValidationError as error:
+            said = "; ".join(f"{field}: {text}" for field, text in problems(error))
+            raise StudioError(
+                f"{cls.label} can't be used as it is set up: {said}", action="Mend these values."
+            ) from None
+        return cls(params, connection=connection)
 
     def identity(self) -> dict[str, Any]:
         """What makes its answers its own (provider, model, address), for the fingerprint of a request. No secrets."""
@@ -146,6 +155,18 @@ class Teacher:
     async def list_models(self) -> list[str]:
         """Names of the models it offers: the cheapest proof that address and key work. Raises :class:`TeacherError`."""
         raise NotImplementedError
+
+    def offered_models(self) -> list[str]:
+        """:meth:`list_models` for callers without an event loop; closes the teacher."""
+        from pipelines.teachers.desk import Desk
+
+        async def main() -> list[str]:
+            try:
+                return await self.list_models()
+            finally:
+                await self.aclose()
+
+        return Desk().run(main)
 
     async def aclose(self) -> None:
         """Give back connections."""

@@ -36,7 +36,7 @@ def index(request: WorkspaceRequest) -> HttpResponse:
 def test(request: WorkspaceRequest, pk: str) -> HttpResponse:
     """Try a key against its provider and show what it may use."""
     credential = get_object_or_404(ProviderCredential, workspace=request.workspace, pk=pk)
-    trial = credentials.test(credential, base_url=request.POST.get("base_url", "").strip())
+    trial = credentials.test(credential)
     form = CredentialForm(workspace=request.workspace)
     context = {**page(request, form=form), "tried": credential, "trial": trial}
     template = "studio/credentials.html#trial" if request.htmx else "studio/credentials.html"

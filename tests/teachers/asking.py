@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import pytest
 
 from pipelines.teachers.base import Completion, Sampling, Teacher, TeacherError
+from tests.aside import run_aside
 from vault.rows import Message
 
 MakeTeacher = Callable[..., Teacher]
@@ -21,7 +21,7 @@ def ask(teacher: Teacher, messages: list[Message] = PROMPT, **sampling: float | 
         finally:
             await teacher.aclose()
 
-    return asyncio.run(once())
+    return run_aside(once())
 
 
 def refusal(teacher: Teacher) -> TeacherError:

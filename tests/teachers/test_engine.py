@@ -15,6 +15,7 @@ from pipelines.teachers.engine import Limits, Outcome, Progress, ask_all
 from pipelines.teachers.prices import Price
 from pipelines.teachers.storage import MemoryStore, Question, StoredCall, question_key, storable
 from studio.lib.errors import Cancelled, LeaseLost, StepError
+from tests.aside import run_aside
 from tests.servers.chat import ChatServer, Reply
 
 MakeTeacher = Callable[..., Teacher]
@@ -61,7 +62,7 @@ def run(
         finally:
             await teacher.aclose()
 
-    return asyncio.run(main())
+    return run_aside(main())
 
 
 def texts(store: MemoryStore) -> list[str]:

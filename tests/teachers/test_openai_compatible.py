@@ -6,6 +6,7 @@ import pytest
 
 from pipelines.teachers.base import Connection, Usage
 from pipelines.teachers.openai_compatible import OpenAICompatibleTeacher
+from studio.lib.errors import StudioError
 from studio.lib.http import ForbiddenAddress
 from tests.servers.chat import ChatServer, Reply
 from tests.servers.llama import running_llama_server
@@ -60,3 +61,8 @@ def test_llama_cpps_own_server_answers() -> None:
             max_tokens=5,
         )
         assert cut.finish_reason == "length"
+
+
+def test_values_that_do_not_fit_are_said_in_words() -> None:
+    with pytest.raises(StudioError, match="base_url: This is required"):
+        OpenAICompatibleTeacher.open({"model": "m", "base_url": ""})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from pipelines.teachers.base import Connection, Sampling, TeacherError, Usage
 from pipelines.teachers.recorded import RecordedTeacher, answer_of, read_recording
 from studio.lib.errors import StepError
+from tests.aside import run_aside
 from vault.rows import Message, Row, assistant, prompt_id, write_jsonl, write_rows
 
 
@@ -31,17 +31,17 @@ def teacher(*rows: Row, answers_from: str = "completion") -> RecordedTeacher:
 def test_it_answers_by_the_hash_of_the_prompt_with_what_was_recorded() -> None:
     usage = {"input_tokens": 12, "output_tokens": 3}
     known = teacher(row("a", "A", model="big-1", usage=usage, cost_usd=0.25, latency_ms=80.0), row("b", "B"))
-    answer = asyncio.run(known.complete(prompt("a"), Sampling()))
+    answer = run_aside(known.complete(prompt("a"), Sampling()))
     assert (answer.text, answer.model, answer.cost_usd, answer.latency_ms) == ("A", "big-1", 0.25, 80.0)
     assert answer.usage == Usage(12, 3, 0)
-    assert asyncio.run(known.complete(prompt("b"), Sampling())).model == "recorded"
+    assert run_aside(known.complete(prompt("b"), Sampling())).model == "recorded"
 
 
 def test_several_answers_to_one_prompt_are_its_samples() -> None:
     known = teacher(row("a", "first"), row("a", "second"))
-    assert [asyncio.run(known.complete(prompt("a"), Sampling(), sample=n)).text for n in (0, 1)] == ["first", "second"]
+    assert [run_aside(known.complete(prompt("a"), Sampling(), sample=n)).text for n in (0, 1)] == ["first", "second"]
     with pytest.raises(TeacherError, match="2 recorded answers") as caught:
-        asyncio.run(known.complete(prompt("a"), Sampling(), sample=2))
+        run_aside(known.complete(prompt("a"), Sampling(), sample=2))
     assert not caught.value.retryable
 
 
@@ -62,7 +62,7 @@ def test_the_reference_can_be_the_answer() -> None:
     assert answer is not None
     assert answer.text == "gold"
     assert answer.cost_usd is None, "the teacher's cost is not the reference's"
-    assert asyncio.run(teacher(gold, answers_from="reference").complete(prompt("x"), Sampling())).text == "gold"
+    assert run_aside(teacher(gold, answers_from="reference").complete(prompt("x"), Sampling())).text == "gold"
 
 
 def test_tool_calls_are_replayed() -> None:

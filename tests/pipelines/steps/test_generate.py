@@ -57,8 +57,9 @@ def own(server: ChatServer) -> dict[str, Any]:
 
 
 @pytest.fixture
-def key(workspace: Workspace) -> ProviderCredential:
-    credential = ProviderCredential(workspace=workspace, name="team", provider="openai")
+def key(workspace: Workspace, server: ChatServer) -> ProviderCredential:
+    """A key for OpenAI behind a gateway of our own."""
+    credential = ProviderCredential(workspace=workspace, name="team", provider="openai", base_url=f"{server.url}/v1")
     credential.seal(KEY)
     credential.save()
     return credential
@@ -98,7 +99,7 @@ def test_the_key_is_sent_to_its_provider_and_kept_nowhere_else(
     start: Start, server: ChatServer, key: ProviderCredential, data_root: Path
 ) -> None:
     server.key = KEY
-    params = {"teacher": "openai", "model": "gpt-4o-mini", "credential": "team", "base_url": f"{server.url}/v1"}
+    params = {"teacher": "openai", "model": "gpt-4o-mini", "credential": "team"}
     run = runs.run_to_end(start(spec(**params)))
     assert run.state == State.SUCCEEDED, ask_step(run).error
     step = ask_step(run)
@@ -220,11 +221,25 @@ def test_a_missing_or_foreign_key_is_said_clearly(
     assert action in ask_step(run).action
 
 
+@pytest.mark.parametrize("provider", ["openai", "openai_compatible"])
+def test_a_key_is_never_sent_to_another_address(
+    provider: str, start: Start, server: ChatServer, workspace: Workspace
+) -> None:
+    """An editor who may use a key but not see it must not be able to have it sent to a server of their own."""
+    meant = "" if provider == "openai" else "https://llm.example.com/v1"
+    credential = ProviderCredential(workspace=workspace, name="team", provider=provider, base_url=meant)
+    credential.seal(KEY)
+    credential.save()
+    run = runs.run_to_end(start(spec(teacher=provider, model="m", credential="team", base_url=f"{server.url}/v1")))
+    assert "only, and this step's address is" in ask_step(run).error
+    assert server.headers == []
+
+
 def test_a_rejected_key_fails_at_once_with_what_to_do(
     start: Start, server: ChatServer, key: ProviderCredential
 ) -> None:
     server.key = "another"
-    params = {"teacher": "openai", "model": "gpt-4o-mini", "credential": "team", "base_url": f"{server.url}/v1"}
+    params = {"teacher": "openai", "model": "gpt-4o-mini", "credential": "team"}
     run = runs.run_to_end(start(spec(50, **params)))
     step = ask_step(run)
     assert step.state == State.FAILED
