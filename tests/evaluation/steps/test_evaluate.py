@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 from pydantic import ValidationError
 from pytest_django.fixtures import Settings
 
@@ -338,7 +339,7 @@ def test_the_step_writes_its_scorecard(tmp_path: Path, inputs: dict[str, InputAr
     Evaluate().record(step_run, result)
     assert step_run.scorecard.student_sha == "bb" * 32
     assert step_run.scorecard.scores.get(candidate="student", metric="accuracy").value == 1.0
-    with pytest.raises(Exception, match="UNIQUE"):
+    with pytest.raises(IntegrityError):
         record_scorecard(step_run)
 
 
