@@ -6,6 +6,7 @@ import json
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -13,13 +14,16 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from evaluation import presentation, report_text
+from evaluation.explorer import VIEWS, ItemTable, RowFilter
 from evaluation.models import Scorecard
 from evaluation.scorecards import read_report
 from studio.access import WorkspaceRequest, role_required
+from vault import store
 from vault.models import Artifact, ArtifactKind
 
 PAGE = 50
 LABELS = 20
+SAMPLE = 8
 FORMS = {"md": "text/markdown; charset=utf-8", "json": "application/json", "csv": "text/csv; charset=utf-8"}
 """File ending of a download → its media type."""
 
@@ -86,12 +90,28 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
         "confusions": presentation.confusions(report, rows_url=rows_url),
         "matrix": presentation.matrix(report, rows_url=rows_url),
         "rows_url": rows_url,
+        "sample": sample_of(card, report, rows_url=rows_url),
         "hashes": HASHES,
         "models": models_of(card),
         "can_compare_base": any(c["kind"] == "base" for c in report["candidates"]),
         "can_compare_teacher": any(c["kind"] == "teacher" and c["asked"] for c in report["candidates"]),
     }
     return render(request, "evaluation/report.html", context)
+
+
+def sample_of(card: Scorecard, report: dict[str, Any], *, rows_url: str) -> dict[str, Any]:
+    """The first rows on which the student is wrong (or differs from the teacher, where that is the measure)."""
+    table = ItemTable(store.path(card.report), root=settings.DATA_ROOT / "artifacts", report=report)
+    view = next((v for v in ("wrong", "differs") if v in table.views()), "")
+    if not view:
+        return {"rows": []}
+    wanted = RowFilter(view=view)
+    return {
+        "title": VIEWS[view],
+        "total": table.counts(wanted)[view],
+        "href": f"{rows_url}?view={view}",
+        "rows": [(row, f"{rows_url}?view={view}&row={row.rid}") for row in table.page(wanted, size=SAMPLE).rows],
+    }
 
 
 @require_safe

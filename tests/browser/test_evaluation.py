@@ -73,7 +73,8 @@ def check(page: Page, csp_violations: list[str], page_errors: list[str]) -> Call
             assert find_faults(page) == []
         page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
         assert csp_violations == []
-        assert page_errors == []
+        # The browser also reports a page transition that it skipped because the next page came at once.
+        assert [error for error in page_errors if not error.startswith("Transition was")] == []
 
     return look
 

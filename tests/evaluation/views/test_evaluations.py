@@ -56,6 +56,14 @@ def test_the_report_says_its_verdict_first_and_shows_every_candidate(
     assert f"{reverse('evaluation_rows', args=['lab', scorecard.pk])}?label=transfer" in page
 
 
+def test_the_first_rows_the_student_gets_wrong_are_on_the_report(viewer_client: Client, scorecard: Scorecard) -> None:
+    page = viewer_client.get(scorecard.get_absolute_url()).content.decode()
+    part = page[page.index('id="sample"') :]
+    assert "Student wrong" in part
+    assert "?view=wrong&amp;row=2" in part
+    assert "question 4" not in part
+
+
 def test_the_labels_table_sorts_in_the_address(viewer_client: Client, scorecard: Scorecard) -> None:
     def order(sort: str) -> list[int]:
         page = viewer_client.get(scorecard.get_absolute_url(), {"sort": sort}).content.decode()
