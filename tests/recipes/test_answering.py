@@ -10,6 +10,8 @@ import pytest
 
 from pipelines.recipes.answering import Answerer, Job, Task, evenly, finished_ids, messages_for
 from pipelines.recipes.events import RecipeError
+from pipelines.recipes.tree_decoder import TreeDecoder
+from tests.recipes import tiny
 
 
 def job(tmp_path: Path, **changes: Any) -> Job:
@@ -54,7 +56,8 @@ def test_a_whole_line_without_its_newline_is_answered_again(tmp_path: Path) -> N
 
 def test_batches_hold_rows_of_similar_length_within_the_budget(tmp_path: Path) -> None:
     tasks = [Task(str(n), [1] * n) for n in (900, 10, 300, 12, 11)]
-    answerer = Answerer(job(tmp_path, batch_tokens=350), None, None, prefix=0, context=2000, trie=None)  # type: ignore[arg-type]
+    decoder = TreeDecoder(tiny.make_model(), [])
+    answerer = Answerer(job(tmp_path, batch_tokens=350), None, decoder, prefix=0, context=2000, trie=None)  # type: ignore[arg-type]
     assert [[t.id for t in batch] for batch in answerer.batches(tasks)] == [["10", "11", "12"], ["300"], ["900"]]
 
 

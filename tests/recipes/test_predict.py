@@ -17,6 +17,8 @@ from pipelines.recipes import lora, predict
 from pipelines.recipes.events import Events, RecipeError
 from tests.recipes import tiny
 
+pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+
 PAIRS = [("an apple", "fruit"), ("a carrot in the ground", "vegetable"), ("a stone", "mineral"), ("iron", "mineral")]
 LABELS = ["fruit", "vegetable", "animal", "mineral"]
 

@@ -1,0 +1,294 @@
+"""The predictions job: rows in, one JSON line a row out, killed and started again at will.
+
+The same for the adapter on torch and for a GGUF file on llama.cpp; only the decoder and the speller differ. Line fields:
+``id``, ``text`` (greedy answer or null), ``label`` and ``confidence`` (best of the closed set or null), ``latency_ms`` (null
+but for the rows answered one at a time), ``prompt_tokens``, ``completion_tokens``, ``error`` (null or why there is no answer).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.recipes.chat import apply_view
+from pipelines.recipes.decoding import Decoder, NoRoom, Speller, common_prefix
+from pipelines.recipes.events import Events, RecipeError
+from pipelines.recipes.generation import generate
+from pipelines.recipes.label_scoring import Node, build_trie, score_labels
+
+MODES = ("generate", "labels", "both")
+FIRST_GUESS = 16
+"""Answer tokens assumed for a row when planning the first batch; afterwards the longest answer so far is."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A predictions config, checked. See ``pipelines.recipes.predict`` for its fields."""
+
+    rows: Path
+    out: Path
+    mode: str = "generate"
+    labels: Sequence[str] | None = None
+    max_new_tokens: int = 256
+    prompt_view: Mapping[str, Any] | None = None
+    examples: Sequence[Mapping[str, Any]] = ()
+    batch_tokens: int = 4096
+    latency_rows: int = 0
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Job:
+        """The job's part of a child's config. Raises :class:`RecipeError` for a mode or label set that cannot be."""
+        mode = config.get("mode") or "generate"
+        labels = config.get("labels") or None
+        if mode not in MODES:
+            raise RecipeError(f"Unknown mode {mode!r}.", action=f"Use one of {', '.join(MODES)}.", code="bad_config")
+        if mode != "generate" and not labels:
+            raise RecipeError(
+                "Label scoring was asked for without labels.", action="Name the labels.", code="bad_config"
+            )
+        return cls(
+            rows=Path(config["rows"]),
+            out=Path(config["out"]),
+            mode=mode,
+            labels=labels,
+            max_new_tokens=int(config.get("max_new_tokens") or cls.max_new_tokens),
+            prompt_view=config.get("prompt_view"),
+            examples=config.get("examples") or (),
+            batch_tokens=int(config.get("batch_tokens") or cls.batch_tokens),
+            latency_rows=int(config.get("latency_rows") or 0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One row to answer: its id and prompt tokens, or why it cannot be answered."""
+
+    id: str
+    ids: list[int]
+    error: str | None = None
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSON-lines file."""
+    with path.open(encoding="utf-8") as source:
+        return [json.loads(line) for line in source if line.strip()]
+
+
+def finished_ids(out: Path) -> set[str]:
+    """Ids already answered in ``out``. A last line cut short by a kill is cut off the file."""
+    if not out.exists():
+        return set()
+    done, good = set(), 0
+    with out.open("rb+") as file:
+        for line in file:
+            try:
+                done.add(json.loads(line)["id"])
+            except (ValueError, KeyError):
+                break
+            if not line.endswith(b"\n"):
+                done.discard(json.loads(line)["id"])
+                break
+            good += len(line)
+        file.truncate(good)
+    return done
+
+
+def messages_for(row: Mapping[str, Any], job: Job) -> list[dict[str, Any]]:
+    """What the candidate sees: the row's prompt under the view, with the examples as earlier turns of the chat."""
+    messages = apply_view(row["prompt"], job.prompt_view)
+    if not job.examples:
+        return messages
+    lead = next((i for i, m in enumerate(messages) if m.get("role") not in ("system", "developer")), len(messages))
+    turns: list[dict[str, Any]] = []
+    for example in job.examples:
+        turns += [dict(m) for m in example["prompt"] if m.get("role") not in ("system", "developer")]
+        turns.append({"role": "assistant", "content": (example["completion"] or {}).get("content") or ""})
+    return [*messages[:lead], *turns, *messages[lead:]]
+
+
+def encode_tasks(rows: Sequence[Mapping[str, Any]], job: Job, speller: Speller, *, context: int) -> list[Task]:
+    """Every row as a task. A row whose chat the template refuses, or that leaves no room to answer, carries its error."""
+    chats = [messages_for(row, job) for row in rows]
+    try:
+        encoded: list[list[int] | RecipeError] = list(speller.encode_prompts(chats))
+    except RecipeError:
+        encoded = [_encode_one(speller, chat) for chat in chats]
+    tasks = []
+    for row, ids in zip(rows, encoded, strict=True):
+        if isinstance(ids, RecipeError):
+            tasks.append(Task(row["id"], [], str(ids)))
+        elif not ids:
+            tasks.append(Task(row["id"], [], "The prompt is empty."))
+        elif len(ids) >= context:
+            tasks.append(
+                Task(row["id"], ids, f"The prompt has {len(ids):,} tokens; this model reads at most {context:,}.")
+            )
+        else:
+            tasks.append(Task(row["id"], ids))
+    return tasks
+
+
+def _encode_one(speller: Speller, chat: list[dict[str, Any]]) -> list[int] | RecipeError:
+    try:
+        return speller.encode_prompts([chat])[0]
+    except RecipeError as problem:
+        return problem
+
+
+def evenly(count: int, wanted: int) -> set[int]:
+    """``wanted`` indices spread evenly over ``range(count)``."""
+    wanted = min(count, wanted)
+    return {i * count // wanted for i in range(wanted)} if wanted else set()
+
+
+class Answerer:
+    """Answers tasks in batches on one decoder and appends their lines to the job's file."""
+
+    def __init__(
+        self, job: Job, speller: Speller, decoder: Decoder, *, prefix: int, context: int, trie: Node | None
+    ) -> None:
+        self.job, self.speller, self.decoder = job, speller, decoder
+        self.prefix, self.context, self.trie = prefix, context, trie
+        self.growth = min(FIRST_GUESS, job.max_new_tokens) if job.mode != "labels" else 0
+        if trie is not None:
+            self.growth += 16
+
+    def batches(self, tasks: list[Task]) -> Iterator[list[Task]]:
+        """Batches of similar lengths; each is planned when the one before it is done and its answers' lengths are known."""
+        waiting = sorted(tasks, key=lambda t: len(t.ids))
+        while waiting:
+            room, count = self.job.batch_tokens, 0
+            most = min(len(waiting), self.decoder.max_rows)
+            while count < most and (not count or room >= len(waiting[count].ids) - self.prefix + self.growth):
+                room -= len(waiting[count].ids) - self.prefix + self.growth
+                count += 1
+            yield waiting[:count]
+            del waiting[:count]
+
+    def answer(self, tasks: list[Task]) -> list[dict[str, Any]]:
+        """The lines of one batch, in two halves when its answers turn out longer than there is room for."""
+        try:
+            return self._answer(tasks)
+        except NoRoom:
+            if len(tasks) == 1:
+                return [line(replace(tasks[0], error="The prompt and its answer do not fit into the model's memory."))]
+            half = len(tasks) // 2
+            return [*self.answer(tasks[:half]), *self.answer(tasks[half:])]
+
+    def _answer(self, tasks: list[Task]) -> list[dict[str, Any]]:
+        start = self.decoder.start([task.ids[self.prefix :] for task in tasks])
+        lines = [line(task) for task in tasks]
+        if self.trie is not None and self.job.labels:
+            for one, score in zip(lines, score_labels(self.decoder, start, len(tasks), trie=self.trie), strict=True):
+                one["label"], one["confidence"] = self.job.labels[score.label], round(score.confidence, 6)
+        if self.job.mode != "labels":
+            limits = [min(self.job.max_new_tokens, self.context - len(task.ids)) for task in tasks]
+            answers = generate(self.decoder, start, limits, stop_ids=self.speller.stop_ids)
+            for one, ids in zip(lines, answers, strict=True):
+                one["text"], one["completion_tokens"] = self.speller.decode(ids), len(ids)
+            self.growth = max(self.growth, *(len(ids) for ids in answers))
+        return lines
+
+    def timed(self, task: Task) -> dict[str, Any]:
+        """The line of one row answered alone, with its wall time."""
+        began = time.perf_counter()
+        answered = self.answer([task])[0]
+        answered["latency_ms"] = round((time.perf_counter() - began) * 1000, 3)
+        return answered
+
+
+def line(task: Task) -> dict[str, Any]:
+    """An output line without an answer yet."""
+    return {
+        "id": task.id,
+        "text": None,
+        "label": None,
+        "confidence": None,
+        "latency_ms": None,
+        "prompt_tokens": len(task.ids),
+        "completion_tokens": 0,
+        "error": task.error,
+    }
+
+
+def run_job(
+    job: Job,
+    events: Events,
+    speller: Speller,
+    *,
+    context: int,
+    open_decoder: Callable[[list[int]], Decoder],
+) -> dict[str, Any]:
+    """Answer every row of the job that its file has no line for, and return counts, seconds and rows per second.
+
+    ``open_decoder`` makes the decoder for the prefix that all prompts share. Lines are flushed after every batch.
+    Raises :class:`RecipeError` when no row at all can be answered.
+    """
+    rows = read_rows(job.rows)
+    done = finished_ids(job.out)
+    tasks = encode_tasks(rows, job, speller, context=context)
+    failed = [task for task in tasks if task.error]
+    good = [task for task in tasks if not task.error]
+    if rows and not good:
+        raise RecipeError(
+            f"None of the {len(rows):,} rows can be answered. The first: {failed[0].error}",
+            action="Shorten the prompts or the examples, or choose a base model with a longer context.",
+            code="no_rows",
+        )
+    prefix = common_prefix([task.ids for task in good])
+    alone = {good[i].id for i in evenly(len(good), job.latency_rows)}
+    began = time.perf_counter()
+    answered = 0
+    with job.out.open("a", encoding="utf-8") as out:
+        write(out, [line(task) for task in failed if task.id not in done])
+        todo = [task for task in good if task.id not in done]
+        if todo:
+            trie = make_trie(job, rows, tasks, speller)
+            decoder = open_decoder(prefix)
+            answerer = Answerer(job, speller, decoder, prefix=len(prefix), context=context, trie=trie)
+            for lines in answered_batches(answerer, todo, alone):
+                write(out, lines)
+                answered += len(lines)
+                events.progress(len(tasks) - len(todo) + answered, len(tasks), unit="rows", note="Answering")
+    seconds = time.perf_counter() - began
+    return {
+        "rows": len(tasks),
+        "errors": len(failed),
+        "answered_now": answered,
+        "seconds": round(seconds, 3),
+        "rows_per_second": round(answered / seconds, 3) if answered else None,
+        "shared_prefix_tokens": len(prefix),
+        "prompt_tokens": sum(len(task.ids) for task in good),
+    }
+
+
+def answered_batches(answerer: Answerer, todo: list[Task], alone: set[str]) -> Iterator[list[dict[str, Any]]]:
+    """First the rows whose latency is measured, one at a time after one untimed, then the others in batches."""
+    single = [task for task in todo if task.id in alone]
+    if single:
+        answerer.answer([single[0]])
+    for task in single:
+        yield [answerer.timed(task)]
+    for batch in answerer.batches([task for task in todo if task.id not in alone]):
+        yield answerer.answer(batch)
+
+
+def make_trie(job: Job, rows: Sequence[Mapping[str, Any]], tasks: Sequence[Task], speller: Speller) -> Node | None:
+    """The trie of the job's labels, spelt as answers to its first good row; None when labels are not scored."""
+    if job.mode == "generate" or not job.labels:
+        return None
+    row = next(row for row, task in zip(rows, tasks, strict=True) if not task.error)
+    return build_trie(speller.encode_labels(job.labels, messages_for(row, job)), job.labels)
+
+
+def write(out: Any, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Append lines and see them to the disk."""
+    for one in lines:
+        out.write(json.dumps(one, ensure_ascii=False) + "\n")
+    out.flush()
+    os.fsync(out.fileno())
