@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.signals import request_finished
-from django.db import close_old_connections
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -38,17 +36,6 @@ def data_root(tmp_path: Path, settings: Settings) -> Path:
     settings.FILE_UPLOAD_TEMP_DIR = root / "scratch" / "uploads"
     settings.RING = False
     return root
-
-
-@pytest.fixture(autouse=True)
-def one_connection(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test that closes a response itself keeps the connection that holds its transaction (PostgreSQL's would close)."""
-    if "live_server" in request.fixturenames:
-        yield
-        return
-    request_finished.disconnect(close_old_connections)
-    yield
-    request_finished.connect(close_old_connections)
 
 
 @pytest.fixture
