@@ -1,10 +1,17 @@
-"""Gives jobs back at once when their worker is known to be gone, rather than when its lease runs out."""
+"""What a start knows that a running Studio must wait to find out: which workers are gone, and that no message is under way."""
 
 from __future__ import annotations
 
 from django.apps import apps
 
 from studio import jobs
+
+
+def forget_rings() -> int:
+    """Let the next reap ring for every pending job at once: the broker was just started, so it holds no message."""
+    models = [model for model in apps.get_models() if issubclass(model, Job)]
+    pending = [model._default_manager.filter(state=State.PENDING, rung_at__isnull=False) for model in models]
+    return sum(jobs.update(rung_at=None) for jobs in pending)
 
 
 def give_back(*, counts_as_attempt: bool) -> int:

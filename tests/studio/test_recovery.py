@@ -61,3 +61,21 @@ def test_a_job_that_may_be_alive_is_left_alone(running: Upload, owner: str) -> N
     assert Upload.objects.get(pk=running.pk).lease_until == before
     assert before is not None
     assert before > timezone.now() + timedelta(seconds=1)
+
+
+def test_after_the_broker_was_started_every_pending_job_is_due_for_a_ring(workspace: Workspace) -> None:
+    pending = Upload.objects.create(workspace=workspace, dataset_name="a", file_name="a.csv", rung_at=timezone.now())
+    done = Upload.objects.create(
+        workspace=workspace,
+        dataset_name="b",
+        file_name="b.csv",
+        rung_at=timezone.now(),
+        state=State.CANCELLED,
+        finished_at=timezone.now(),
+    )
+    assert jobs.reap(Upload)["rung"] == 0
+    assert recovery.forget_rings() == 1
+    assert jobs.reap(Upload)["rung"] == 1
+    done.refresh_from_db()
+    pending.refresh_from_db()
+    assert (done.rung_at is None, pending.rung_at) == (False, None)

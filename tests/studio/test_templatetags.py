@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django import forms
 from django.conf import settings
 from django.template import Context, Template
 from django.utils import timezone
@@ -263,6 +264,23 @@ def test_a_parameter_is_drawn_with_unit_help_default_bounds_and_error() -> None:
     assert "Default: 0.5 per step." in html
     assert 'aria-invalid="true"' in html
     assert "Must be &lt;= 1." in html
+
+
+def test_a_django_field_gets_the_same_look_and_keeps_its_own_classes() -> None:
+    class Plain(forms.Form):
+        name = forms.CharField(widget=forms.TextInput(attrs={"class": "input-mono"}))
+        kind = forms.ChoiceField(choices=[("a", "A")])
+        note = forms.CharField(widget=forms.Textarea, required=False)
+        sure = forms.BooleanField(help_text="Think.")
+        file = forms.FileField()
+
+    form = Plain({"name": ""})
+    html = render("{% for field in form %}<c-form-field :field='field' />{% endfor %}", form=form)
+    for css in ("input w-full input-mono", "select w-full", "textarea w-full", "checkbox", "file-input w-full"):
+        assert f'class="{css}"' in html
+    assert "This field is required." in html
+    assert html.count('<span class="field-optional">') == 1
+    assert html.count('aria-invalid="true"') == 4
 
 
 def test_a_list_parameter_takes_one_item_a_line() -> None:

@@ -47,6 +47,8 @@ class Command(BaseCommand):
                 taken = recovery.give_back(counts_as_attempt=True)
                 if taken:
                     self.say(f"{taken} interrupted job(s) will go on where they stood.")
+                if broker.kind == "embedded":
+                    recovery.forget_rings()
                 connections.close_all()
                 self.supervise(broker, host=host, port=port, url=url, link=link)
         except StudioError as error:
