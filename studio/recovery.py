@@ -9,9 +9,9 @@ from studio import jobs
 
 def forget_rings() -> int:
     """Let the next reap ring for every pending job at once: the broker was just started, so it holds no message."""
-    models = [model for model in apps.get_models() if issubclass(model, Job)]
-    pending = [model._default_manager.filter(state=State.PENDING, rung_at__isnull=False) for model in models]
-    return sum(jobs.update(rung_at=None) for jobs in pending)
+    kinds = [model for model in apps.get_models() if issubclass(model, jobs.Job)]
+    pending = [kind._default_manager.filter(state=jobs.State.PENDING, rung_at__isnull=False) for kind in kinds]
+    return sum(rows.update(rung_at=None) for rows in pending)
 
 
 def give_back(*, counts_as_attempt: bool) -> int:
