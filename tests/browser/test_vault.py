@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import find_faults
 from vault import ingest
 from vault.models import Upload
 
@@ -70,7 +71,7 @@ def test_a_file_becomes_rows_that_can_be_searched_and_opened(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("width", [390, 768, 1440])
-def test_no_page_of_the_vault_is_wider_than_the_window(
+def test_every_page_of_the_vault_fits_the_window_and_is_accessible(
     page: Page, live_server: Any, signed_in: User, workspace: Any, csv_file: Path, width: int
 ) -> None:
     params = {"prompt": "{text}", "completion": "label"}
@@ -87,3 +88,4 @@ def test_no_page_of_the_vault_is_wider_than_the_window(
     ):
         page.goto(root + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert find_faults(page) == [], path

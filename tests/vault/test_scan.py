@@ -3,10 +3,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from studio.registries import READERS
 from vault import scan
-from vault.readers.base import RowError
+from vault.readers.base import ReaderError, RowError
 from vault.readers.columns import Columns
-from vault.rows import Row
+from vault.rows import Row, read_rows, write_rows
 from vault.scan import Tally, good_rows
 
 
@@ -55,3 +59,57 @@ def test_a_preview_of_a_long_file_stops_in_time_and_says_so(tmp_path: Path) -> N
     path.write_text("text,label\n" + "".join(f"row {n},x\n" for n in range(5000)))
     found = scan.preview(path, Columns(), Columns.Params(prompt="{text}"), seconds=0)
     assert not found.complete and len(found.rows) == scan.SAMPLE and found.tally.kept == 100
+
+
+SEEDS = (
+    b'text,label\nhello,x\n"a,b",y\n',
+    b'{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}\n' * 2,
+    b'{"prompt":"q","completion":"a","soft":[{"text":"a","probability":0.5}],"meta":{"a":1},"tags":["x"]}\n' * 2,
+    "text;label\nÄ;ö\n".encode("cp1252"),
+    "a\tb\nx\ty\n".encode("utf-16"),
+    b'{"text":"a","label":1}\n{"text":null}\n',
+    b"id,text\n1,a\n1,b\n",
+)
+PIECES = (
+    *(b'"', b",", b"\n", b"\r", b"\0", b"\xff", b"{", b"}", b"[", b"]", b":", b"\\", b"\\ud800", b"\\u0000", b"null"),
+    *(
+        b"1e999",
+        b"NaN",
+        b'"messages"',
+        b'"role"',
+        b"{{",
+        b"\xe2\x80\xae",
+        b"=1+1",
+        b"\xf0\x9f\x91\x8b",
+        b"<b>",
+        b"9" * 5000,
+    ),
+    *(b'"tool_calls":[{}]', b'"content":[{"type":"text","text":"x"}]', b'"content":null', b'"id":{"a":1}', b'"tags":5'),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.sampled_from(SEEDS),
+    edits=st.lists(st.tuples(st.integers(0, 250), st.integers(0, 6), st.sampled_from(PIECES)), max_size=8),
+)
+def test_a_damaged_file_ends_in_rows_with_unique_ids_or_in_words(
+    tmp_path: Path, seed: bytes, edits: list[tuple[int, int, bytes]]
+) -> None:
+    content = bytearray(seed)
+    for place, cut, piece in edits:
+        at = place % (len(content) + 1)
+        content[at : at + cut] = piece
+    path = tmp_path / "rows.csv"
+    path.write_bytes(bytes(content))
+    for _, reader_class in READERS.items():
+        reader = reader_class()
+        try:
+            params = reader.Params(**reader.suggest(path))
+            shown = scan.preview(path, reader, params, seconds=60)
+            kept = write_rows(tmp_path / "out", good_rows(reader.rows(path, params), Tally(), repeated="keep"))
+        except ReaderError as error:
+            assert str(error) and error.action
+            continue
+        rows = list(read_rows(tmp_path / "out"))
+        assert len({row.id for row in rows}) == len(rows) == kept == shown.tally.kept
