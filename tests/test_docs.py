@@ -13,10 +13,12 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglo
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
-    links = [link for link in LINK.findall(page.read_text()) if "://" not in link and not link.startswith("mailto:")]
-    missing = [link for link in links if not (page.parent / link).exists()]
+@pytest.mark.parametrize("document", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_inside_the_project_leads_somewhere(document: Path) -> None:
+    links = [
+        link for link in LINK.findall(document.read_text()) if "://" not in link and not link.startswith("mailto:")
+    ]
+    missing = [link for link in links if not (document.parent / link).exists()]
     assert missing == []
 
 
