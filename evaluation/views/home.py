@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
@@ -21,7 +24,10 @@ YEAR = 365 * 24 * 3600
 def home(request: HttpRequest) -> HttpResponse:
     """To the home page of the person's first workspace; a page that says what to do for somebody who is in none."""
     membership = (
-        Membership.objects.select_related("workspace").filter(user=request.user).order_by("workspace__name").first()
+        Membership.objects.select_related("workspace")
+        .filter(user=cast(User, request.user))
+        .order_by("workspace__name")
+        .first()
     )
     if membership is None:
         return render(request, "studio/no_workspace.html")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from django import template
 from django.conf import settings
+from django.forms import BoundField, Textarea
 from django.utils import timezone
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -308,6 +309,18 @@ def message_text(message: Any) -> str:
     if isinstance(content, list):
         return "\n".join(str(p.get("text", "")) if isinstance(p, Mapping) else str(p) for p in content)
     return "" if content is None else str(content)
+
+
+_CONTROLS = {"checkbox": "checkbox", "radio": "radio", "file": "file-input w-full", "select": "select w-full"}
+
+
+@register.filter
+def styled(field: BoundField) -> SafeString:
+    """The control of a Django form field with the classes of the Studio's own fields."""
+    widget = field.field.widget
+    kind = getattr(widget, "input_type", "")
+    css = "textarea w-full" if isinstance(widget, Textarea) else _CONTROLS.get(kind, "input w-full")
+    return field.as_widget(attrs={"class": f"{css} {widget.attrs.get('class', '')}".strip()})
 
 
 class NavItem(NamedTuple):
