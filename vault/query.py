@@ -252,22 +252,37 @@ class RowTable:
 
     def lengths(self, field: str, *, bins: int = 24) -> Lengths | None:
         """Lengths in characters of ``field`` ("prompt" or "completion"); None when no row has it."""
-        chars = PROMPT_CHARS if field == "prompt" else f"length({ANSWER})"
-        source = f"(SELECT {chars} AS n FROM read_parquet(?) WHERE {field if field == 'prompt' else 'completion'} IS NOT NULL)"  # noqa: S608
-        low, median, p95, high = self._ask(
-            f"SELECT min(n), quantile_disc(n, 0.5), quantile_disc(n, 0.95), max(n) FROM {source} WHERE n IS NOT NULL"  # noqa: S608
-        )[0]
-        if low is None:
-            return None
-        width = max((high - low) // bins + 1, 1)
-        counts = dict(
-            self._ask(
-                f"SELECT (n - {int(low):d}) // {width:d} AS bin, count(*) FROM {source} WHERE n IS NOT NULL GROUP BY 1"  # noqa: S608
-            )
+        chars, column = (PROMPT_CHARS, "prompt") if field == "prompt" else (f"length({ANSWER})", "completion")
+        found = self._ask(
+            f"SELECT n, count(*) FROM (SELECT {chars} AS n FROM read_parquet(?) WHERE {column} IS NOT NULL) "  # noqa: S608
+            "WHERE n IS NOT NULL GROUP BY n ORDER BY n"
         )
-        last = (high - low) // width
-        edges = [(low + i * width, low + (i + 1) * width - 1, counts.get(i, 0)) for i in range(last + 1)]
-        return Lengths(int(low), int(median), int(p95), int(high), edges)
+        return summarise([(int(n), int(rows)) for n, rows in found], bins=bins)
+
+
+def summarise(counts: list[tuple[int, int]], *, bins: int) -> Lengths | None:
+    """Quantiles and at most ``bins`` equally wide bins of ``(length, rows)`` pairs in order; None when there are none."""
+    if not counts:
+        return None
+    low, high = counts[0][0], counts[-1][0]
+    width = (high - low) // bins + 1
+    edges = [(start, start + width - 1) for start in range(low, high + 1, width)]
+    rows = [0] * len(edges)
+    for length, count in counts:
+        rows[(length - low) // width] += count
+    drawn = [(start, end, count) for (start, end), count in zip(edges, rows, strict=True)]
+    return Lengths(low, _quantile(counts, 0.5), _quantile(counts, 0.95), high, drawn)
+
+
+def _quantile(counts: list[tuple[int, int]], share: float) -> int:
+    """The smallest length that at least this share of the rows does not exceed."""
+    wanted = share * sum(rows for _, rows in counts)
+    seen = 0
+    for length, rows in counts:
+        seen += rows
+        if seen >= wanted:
+            return length
+    return counts[-1][0]
 
 
 def _numbered(record: tuple[Any, ...]) -> Numbered:

@@ -108,6 +108,12 @@ def test_lengths_and_their_histogram_agree(table: RowTable) -> None:
     assert found.bins[0][0] == found.low and found.bins[-1][1] >= found.high
 
 
+def test_quantiles_and_bins_are_those_of_the_lengths() -> None:
+    found = query.summarise([(1, 10), (2, 9), (100, 1)], bins=3)
+    assert found == query.Lengths(1, 1, 2, 100, [(1, 34, 19), (35, 68, 0), (69, 102, 1)])
+    assert query.summarise([(5, 3)], bins=4) == query.Lengths(5, 5, 5, 5, [(5, 5, 3)])
+
+
 def test_lengths_of_a_field_no_row_has_are_none(data_root: Path) -> None:
     folder = data_root / "artifacts" / "bb" / "empty"
     write_rows(folder, [Row(id="a", prompt=[{"role": "user", "content": "x"}])])

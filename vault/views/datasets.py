@@ -12,7 +12,7 @@ from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError
 from vault.models import Dataset
 from vault.query import Lengths
-from vault.views.lookup import address, facets_of, get_version, table_of
+from vault.views.lookup import address, facets_of, get_version, lengths_of
 from vault.views.rows import failed, version_path
 
 
@@ -22,8 +22,8 @@ def profile(request: WorkspaceRequest, slug: str, number: int) -> HttpResponse:
     """Counts, lengths and answers of a version; clicking a bar opens those rows."""
     version = get_version(request, slug, number)
     try:
-        table, facets = table_of(version), facets_of(version)
-        prompt, completion = table.lengths("prompt"), table.lengths("completion")
+        facets = facets_of(version)
+        prompt, completion = lengths_of(version)
     except StudioError as error:
         return render(request, "vault/dataset.html", failed(version, error), status=503)
     base = version_path(version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from urllib.parse import urlencode
 
 from django.http import Http404
@@ -13,7 +14,7 @@ from django.shortcuts import get_object_or_404
 from studio.access import WorkspaceRequest
 from vault import store
 from vault.models import Dataset, DatasetVersion
-from vault.query import Count, RowTable, Totals
+from vault.query import Count, Lengths, RowTable, Totals
 
 FACETS = 30
 
@@ -45,21 +46,33 @@ def get_version(request: WorkspaceRequest, slug: str, number: int | None = None)
 
 def table_of(version: DatasetVersion) -> RowTable:
     """The rows of a version; raises ``StudioError`` when its files are not on this machine."""
-    folder = store.path(version.artifact)
-    return RowTable(folder, root=folder.parents[1])
+    return _table(store.path(version.artifact))
 
 
 def facets_of(version: DatasetVersion) -> Facets:
-    """The facets of a version, remembered by the hash of its content."""
-    store.path(version.artifact)
-    return _facets(version.artifact.sha256, str(store.folder_of(version.artifact.sha256)))
+    """The facets of a version, remembered as long as the process lives: a version's folder never changes."""
+    return _facets(store.path(version.artifact))
+
+
+def lengths_of(version: DatasetVersion) -> tuple[Lengths | None, Lengths | None]:
+    """Lengths of prompts and of answers, remembered like the facets."""
+    return _lengths(store.path(version.artifact))
+
+
+def _table(folder: Path) -> RowTable:
+    return RowTable(folder, root=folder.parents[1])
 
 
 @lru_cache(maxsize=128)
-def _facets(sha: str, folder: str) -> Facets:
-    place = store.folder_of(sha)
-    table = RowTable(place, root=place.parents[1])
+def _facets(folder: Path) -> Facets:
+    table = _table(folder)
     return Facets(table.totals(), table.labels(limit=FACETS), table.distinct_answers(), table.tags(limit=FACETS))
+
+
+@lru_cache(maxsize=128)
+def _lengths(folder: Path) -> tuple[Lengths | None, Lengths | None]:
+    table = _table(folder)
+    return table.lengths("prompt"), table.lengths("completion")
 
 
 def address(path: str, values: Mapping[str, object]) -> str:
