@@ -116,7 +116,7 @@ class FileTokenizer:
         self.all_special_ids = [t for t in tokens if llama_cpp.llama_vocab_is_control(self.vocab, t)]
         self.added_tokens_decoder: dict[int, Any] = {}
         words = {"eos_token": self._piece(eos), "bos_token": self._piece(bos)}
-        options = {"template": self.chat_template or "", **words}
+        options: dict[str, Any] = {"template": self.chat_template or "", **words}
         self._with_turn = Jinja2ChatFormatter(**options, add_generation_prompt=True)
         self._without_turn = Jinja2ChatFormatter(**options, add_generation_prompt=False)
 

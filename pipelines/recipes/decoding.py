@@ -53,7 +53,9 @@ class Decoder(Protocol):
 class Speller(Protocol):
     """Text to tokens and back, by the model's own chat template."""
 
-    stop_ids: Sequence[int]
+    @property
+    def stop_ids(self) -> Sequence[int]:
+        """Tokens that end an answer."""
 
     def encode_prompts(self, prompts: Sequence[list[dict]]) -> list[list[int]]:
         """Token ids of each prompt up to where the answer begins."""

@@ -195,7 +195,9 @@ class TreeDecoder:
         """Read chains of tokens that follow paths of cached positions. Returns the scores after every token, or after the
         last of each chain, and each chain's own path."""
         begin = len(self.depths)
-        paths, tokens, depths, keep = [], [], [], []
+        tokens: list[int] = []
+        keep: list[int] = []
+        paths, depths = [], []
         for path, chain in chains:
             positions = begin + len(tokens) + np.arange(len(chain))
             depth = self.depths[path[-1]] + 1 if len(path) else self.prefix
