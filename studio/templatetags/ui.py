@@ -297,6 +297,12 @@ def word_diff(before: Any, after: Any) -> SafeString:
 
 
 @register.filter
+def as_lines(value: Any) -> str:
+    """A list as text, one item a line, as a text area shows it; text stays as it is."""
+    return value if isinstance(value, str) else "\n".join(str(item) for item in value or [])
+
+
+@register.filter
 def get(mapping: Any, key: Any) -> Any:
     """``mapping|get:key``: the item under a variable key, or None."""
     return mapping.get(key) if isinstance(mapping, Mapping) else None

@@ -149,6 +149,7 @@ def sample_context(now: datetime) -> dict[str, Any]:
         "before": "Refund of a taxi fare, so it is transport.",
         "after": "Refund of a train fare, hence transport.",
         "spec": {"schema": 1, "nodes": [{"id": "train", "step": "train", "params": {"rank": 16, "packing": True}}]},
+        "command": "ollama create bank-categories -f Modelfile\nollama run bank-categories",
         "trend": [0.71, 0.74, 0.79, 0.86, 0.85, 0.9, 0.93],
         "earlier": now - timedelta(minutes=3),
         "long_ago": datetime(2026, 3, 1, 9, 30, tzinfo=UTC),
