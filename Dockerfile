@@ -20,8 +20,10 @@ RUN python -m venv /packages && /packages/bin/pip install -r requirements/web.lo
 FROM packages-web AS packages-worker
 RUN apt-get update && apt-get install -y --no-install-recommends build-essential cmake && rm -rf /var/lib/apt/lists/*
 COPY requirements.lock requirements.lock
+COPY requirements/converter.lock requirements/converter.lock
 ARG TORCH_LINKS=""
-RUN /packages/bin/pip install ${TORCH_LINKS:+--find-links "$TORCH_LINKS"} -r requirements.lock
+RUN /packages/bin/pip install ${TORCH_LINKS:+--find-links "$TORCH_LINKS"} -r requirements.lock \
+    && /packages/bin/pip install --no-deps --target /packages/converter -r requirements/converter.lock
 
 FROM base AS web
 COPY --from=packages-web /packages /packages

@@ -20,7 +20,7 @@ case $kind in
 esac
 
 fingerprint_of() {
-    cat requirements/web.lock "$@" | cksum
+    cat requirements/web.lock requirements/converter.lock "$@" | cksum
 }
 
 # shellcheck disable=SC2086
@@ -97,6 +97,9 @@ if [ -t 1 ]; then
 else
     install --quiet $arguments || : >"$work/failed"
 fi
+# The converter of GGUF files lives apart: see the file.
+[ -e "$work/failed" ] ||
+    install --quiet --no-deps --upgrade --target .venv/converter -r requirements/converter.lock || : >"$work/failed"
 if [ -e "$work/failed" ]; then
     stop "The packages could not be installed; the lines above say why.
 Is the network there, and is there space left (df -h .)? Run the same command again: it goes on where it stopped."

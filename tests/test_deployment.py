@@ -14,7 +14,13 @@ import yaml
 from studio import conf
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = ["requirements.lock", "requirements/web.lock", "requirements/dev.lock", "requirements/bench.lock"]
+LOCKS = [
+    "requirements.lock",
+    "requirements/web.lock",
+    "requirements/dev.lock",
+    "requirements/bench.lock",
+    "requirements/converter.lock",
+]
 KNOWN = {setting.name for setting in conf.SETTINGS}
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

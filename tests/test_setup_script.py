@@ -53,7 +53,9 @@ class Machine:
 
     @property
     def installed(self) -> list[str]:
-        return self.log.read_text().splitlines() if self.log.exists() else []
+        """The arguments of every call of pip but those for the converter, which lives apart."""
+        calls = self.log.read_text().splitlines() if self.log.exists() else []
+        return [call for call in calls if "converter" not in call]
 
 
 @pytest.fixture
@@ -122,6 +124,14 @@ def test_packages_are_installed_once_and_again_when_the_lock_changes(machine: Ma
     (machine.home / "requirements" / "web.lock").write_text("django==5.2.20\n")
     assert machine.setup("run").returncode == 0
     assert len(machine.installed) == 2
+
+
+def test_the_converter_gets_a_folder_of_its_own(machine: Machine) -> None:
+    machine.program("python3", GOOD_PYTHON)
+    machine.setup("run")
+    (call,) = [call for call in machine.log.read_text().splitlines() if "converter" in call]
+    assert "--no-deps" in call
+    assert "--target .venv/converter -r requirements/converter.lock" in call
 
 
 def test_after_the_developers_set_up_a_run_installs_nothing_more(machine: Machine) -> None:
