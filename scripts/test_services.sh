@@ -42,7 +42,7 @@ redis_pid=""
 
 clean_up() {
     [ -n "$redis_pid" ] && kill "$redis_pid" 2>/dev/null
-    [ -f "$folder/db/postmaster.pid" ] && (cd / && "${as_user[@]}" "$postgres/pg_ctl" -D "$folder/db" -m immediate -w stop >/dev/null)
+    [ -f "$folder/db/postmaster.pid" ] && (cd / && ${as_user[@]+"${as_user[@]}"} "$postgres/pg_ctl" -D "$folder/db" -m immediate -w stop >/dev/null)
     rm -rf "$folder"
 }
 trap clean_up EXIT
@@ -55,8 +55,8 @@ db_port=$(free_port)
 redis_port=$(free_port)
 (
     cd /
-    "${as_user[@]}" "$postgres/initdb" -D "$folder/db" -U studio -A trust -E UTF8 --no-sync >"$folder/initdb.log"
-    "${as_user[@]}" "$postgres/pg_ctl" -D "$folder/db" -w -l "$folder/postgres.log" \
+    ${as_user[@]+"${as_user[@]}"} "$postgres/initdb" -D "$folder/db" -U studio -A trust -E UTF8 --no-sync >"$folder/initdb.log"
+    ${as_user[@]+"${as_user[@]}"} "$postgres/pg_ctl" -D "$folder/db" -w -l "$folder/postgres.log" \
         -o "-p $db_port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$folder -c fsync=off" start >/dev/null
 ) || { cat "$folder"/*.log >&2; exit 1; }
 "$redis" --port "$redis_port" --bind 127.0.0.1 --save '' --appendonly no --dir "$folder" >"$folder.redis.log" 2>&1 &
