@@ -17,8 +17,9 @@ PREFERRED = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "F16", "BF16")
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One file of the artifact. ``parity``: rows on which it gives the adapter's answer, of how many; None when not checked.
-    ``notes``: what llama.cpp said while quantising."""
+    """One file of the artifact. ``parity_same`` of ``parity_rows``: rows on which it gives the adapter's answer; None when not
+    checked. ``differences``: the first rows on which it does not, as ``{"id", "question", "adapter", "file"}``. ``notes``: what
+    llama.cpp said while quantising."""
 
     name: str
     size: int
@@ -26,8 +27,9 @@ class ModelFile:
     quantisation: str = ""
     parity_same: int | None = None
     parity_rows: int | None = None
-    seconds: float | None = None
+    rows_per_second: float | None = None
     notes: list[str] = field(default_factory=list)
+    differences: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_model(self) -> bool:
@@ -58,23 +60,23 @@ def read_export(folder: Path) -> dict[str, Any]:
 def files_of(folder: Path, export: Mapping[str, Any]) -> list[ModelFile]:
     """Every file with its size and hash from the manifest, weights first, with what the exporter measured of each."""
     told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-    measured = {str(item.get("name") or item.get("file")): item for item in export.get("files") or []}
+    measured = {str(item["name"]): item for item in export.get("files") or []}
     files = [_file(name, facts, measured.get(name, {})) for name, facts in told.items() if name != EXPORT_FILE]
     return sorted(files, key=lambda f: (not f.is_model, -f.size if f.is_model else 0, f.name))
 
 
 def _file(name: str, facts: Mapping[str, Any], measured: Mapping[str, Any]) -> ModelFile:
     parity = measured.get("parity") or {}
-    notes = measured.get("notes") or []
     return ModelFile(
         name=name,
         size=int(facts["size"]),
         sha256=str(facts["sha256"]),
-        quantisation=str(measured.get("type") or measured.get("quantisation") or quantisation_of(name)),
+        quantisation=str(measured.get("type") or quantisation_of(name)),
         parity_same=parity.get("same"),
         parity_rows=parity.get("rows"),
-        seconds=measured.get("seconds"),
-        notes=[notes] if isinstance(notes, str) else [str(n) for n in notes],
+        rows_per_second=measured.get("rows_per_second"),
+        notes=[str(note) for note in measured.get("notes") or []],
+        differences=list(parity.get("differences") or []),
     )
 
 
@@ -91,8 +93,11 @@ def preferred_file(files: Sequence[ModelFile]) -> ModelFile | None:
     return next((by_type[q] for q in PREFERRED if q in by_type), models[0] if models else None)
 
 
-def commands_for(files: Sequence[ModelFile], *, name: str) -> list[RunCommand]:
-    """How to run the model in Ollama, llama.cpp and LM Studio, in a folder that holds its files."""
+def commands_for(files: Sequence[ModelFile], *, name: str, modelfile_names: str = "") -> list[RunCommand]:
+    """How to run the model in Ollama, llama.cpp, LM Studio and Python, in a folder that holds its files.
+
+    ``modelfile_names``: the weights that the Modelfile starts from; blank when that is not known.
+    """
     chosen = preferred_file(files)
     if chosen is None:
         return []
@@ -103,7 +108,7 @@ def commands_for(files: Sequence[ModelFile], *, name: str) -> list[RunCommand]:
         commands.append(
             RunCommand(
                 "Ollama",
-                f"Download {chosen.name} and Modelfile into one folder, then:",
+                f"Download {modelfile_names or chosen.name} and Modelfile into one folder, then:",
                 f"ollama create {slug} -f Modelfile\nollama run {slug}",
             )
         )
@@ -115,8 +120,8 @@ def commands_for(files: Sequence[ModelFile], *, name: str) -> list[RunCommand]:
         ),
         RunCommand(
             "LM Studio",
-            "Import the file, then choose it in the app or load it:",
-            f"lms import {chosen.name}\nlms load {slug}",
+            "Import the file, then choose it in the app:",
+            f"lms import {chosen.name}",
         ),
         RunCommand(
             "Python",

@@ -54,7 +54,11 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
         "files": files,
         "export": export,
         "preferred": preferred_file(files),
-        "commands": commands_for(files, name=str(export.get("name") or "student")),
+        "commands": commands_for(
+            files,
+            name=str(export.get("name") or "student"),
+            modelfile_names=next((str(f["name"]) for f in export.get("files") or []), ""),
+        ),
         "model_card": card.read_text(encoding="utf-8") if card.exists() else "",
         "lineage": lineage_of(artifact),
         "scorecards": Scorecard.objects.filter(

@@ -22,7 +22,12 @@ def make_folder(folder: Path, names: dict[str, int], export: dict[str, object] |
 def test_weights_come_first_from_the_largest_with_what_was_measured(tmp_path: Path) -> None:
     export = {
         "files": [
-            {"name": "m-Q4_K_M.gguf", "type": "Q4_K_M", "parity": {"same": 9, "rows": 10}, "notes": ["fell back"]}
+            {
+                "name": "m-Q4_K_M.gguf",
+                "type": "Q4_K_M",
+                "parity": {"same": 9, "rows": 10, "differences": [{"id": "r1"}]},
+                "notes": ["fell back"],
+            }
         ]
     }
     folder = make_folder(tmp_path, {"README.md": 5, "m-Q4_K_M.gguf": 90, "m-Q8_0.gguf": 140, "export.json": 9}, export)
@@ -30,6 +35,7 @@ def test_weights_come_first_from_the_largest_with_what_was_measured(tmp_path: Pa
     assert [f.name for f in files] == ["m-Q8_0.gguf", "m-Q4_K_M.gguf", "README.md"]
     assert files[1].parity == 0.9
     assert files[1].notes == ["fell back"]
+    assert files[1].differences == [{"id": "r1"}]
     assert files[0].parity is None
     assert files[0].quantisation == "Q8_0"
 
@@ -61,6 +67,12 @@ def test_commands_name_the_preferred_file_and_a_safe_model_name(tmp_path: Path) 
     assert commands["Ollama"].startswith("ollama create my-student-rm--rf -f Modelfile")
     assert "m-Q8_0.gguf" in commands["llama.cpp"]
     assert set(commands) == {"Ollama", "llama.cpp", "LM Studio", "Python"}
+
+
+def test_ollama_is_told_the_file_that_the_modelfile_starts_from(tmp_path: Path) -> None:
+    files = files_of(make_folder(tmp_path, {"m-F16.gguf": 300, "m-Q8_0.gguf": 140, "Modelfile": 3}), {})
+    ollama = commands_for(files, name="m", modelfile_names="m-F16.gguf")[0]
+    assert "Download m-F16.gguf and Modelfile" in ollama.text
 
 
 def test_no_weights_no_commands_and_no_modelfile_no_ollama(tmp_path: Path) -> None:

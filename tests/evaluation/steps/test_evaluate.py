@@ -375,7 +375,7 @@ def test_a_tiny_student_that_was_really_trained_beats_its_really_prompted_base(
         return [
             Row(
                 id=f"r{start + i}",
-                prompt=[{"role": "user", "content": f"classify {things[i % 3]} {start + i}"}],
+                prompt=[{"role": "user", "content": f"classify {things[i % 3]}"}],
                 completion=assistant(labels[things[i % 3]]),
                 reference=assistant(labels[things[i % 3]]),
             )
@@ -383,7 +383,7 @@ def test_a_tiny_student_that_was_really_trained_beats_its_really_prompted_base(
         ]
 
     train = dataset(tmp_path / "train", rows(96, start=100))
-    params = Train.Params(base_model=f"folder:{model}", epochs=12, learning_rate=0.02, rows_per_step=16, threads=2)
+    params = Train.Params(base_model=f"folder:{model}", epochs=20, learning_rate=0.01, rows_per_step=16, threads=2)
     trained = Train().run(RealChildren(tmp_path / "training"), params, {"train": train})
     adapter = trained.outputs["adapter"]
     inputs = {

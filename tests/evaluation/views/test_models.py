@@ -20,9 +20,14 @@ WEIGHTS = bytes(range(256)) * 4
 @pytest.fixture
 def model(workspace: Workspace, scorecard: Scorecard) -> Artifact:
     """A GGUF artifact exported from the student that ``scorecard`` measured."""
+    difference = {"id": "r1", "question": "where is it", "adapter": "card", "file": "cash"}
+    parity = {"same": 99, "rows": 100, "share": 0.99, "differences": [difference]}
     export = {
         "name": "cards",
-        "files": [{"name": "cards-Q8_0.gguf", "type": "Q8_0", "parity": {"same": 99, "rows": 100}}],
+        "system": "Name the label.",
+        "parity": "failed",
+        "minimum_agreement": 0.995,
+        "files": [{"name": "cards-Q8_0.gguf", "type": "Q8_0", "parity": parity, "notes": []}],
     }
     files = {
         "cards-Q8_0.gguf": WEIGHTS,
@@ -30,7 +35,7 @@ def model(workspace: Workspace, scorecard: Scorecard) -> Artifact:
         "README.md": b"# Cards <script>",
         "export.json": json.dumps(export).encode(),
     }
-    artifact = publish_folder(workspace, "gguf", files, name="cards")
+    artifact = publish_folder(workspace, "gguf", files, name="cards", parity="failed")
     step = make_step(
         scorecard.step_run.run, "export_gguf", position=2, wiring={"student": {"node": "train", "port": "student"}}
     )
@@ -59,6 +64,9 @@ def test_the_page_shows_files_parity_commands_lineage_and_evaluations(
     page = viewer_client.get(reverse("model", args=["lab", model.pk])).content.decode()
     assert file_url(model, "cards-Q8_0.gguf") in page
     assert "99 of 100 rows" in page
+    assert "where is it" in page
+    assert "at least 99.5" in page
+    assert "Name the label." in page
     assert "ollama create cards -f Modelfile" in page
     assert reverse("run_step", args=["lab", 1, "train"]) in page
     assert reverse("run_step", args=["lab", 1, "evaluate"]) not in page
