@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from pipelines.models import StepRun
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
+from vault.models import Upload
 
 SHOWN = 8
 
@@ -16,12 +17,15 @@ SHOWN = 8
 @require_safe
 @role_required("viewer")
 def show(request: WorkspaceRequest) -> HttpResponse:
-    """Running and waiting steps of the workspace, each with its progress and its run's page."""
+    """Running and waiting steps and imports of the workspace, each with its progress and its page."""
+    live = (State.RUNNING, State.WAITING)
     steps = list(
-        StepRun.objects.filter(run__workspace=request.workspace, state__in=(State.RUNNING, State.WAITING))
+        StepRun.objects.filter(run__workspace=request.workspace, state__in=live)
         .select_related("run__version__pipeline", "run__workspace")
         .order_by("-state", "started_at")[: SHOWN + 1]
     )
-    waiting = sum(s.state == State.WAITING for s in steps)
-    context = {"steps": steps[:SHOWN], "running": len(steps) - waiting, "waiting": waiting}
+    uploads = list(Upload.objects.filter(workspace=request.workspace, state__in=live).order_by("started_at")[:SHOWN])
+    waiting = sum(job.state == State.WAITING for job in (*steps, *uploads))
+    running = len(steps) + len(uploads) - waiting
+    context = {"steps": steps[:SHOWN], "uploads": uploads, "running": running, "waiting": waiting}
     return render(request, "pipelines/activity.html", context)

@@ -258,6 +258,15 @@ def test_a_running_import_shows_its_progress_and_can_be_cancelled(
     assert claimed.state == State.RUNNING and claimed.cancel_requested_at is not None
 
 
+def test_a_running_import_is_seen_from_every_page(editor_client: Client, draft: Callable[..., Upload]) -> None:
+    upload = draft()
+    assert url(upload) not in editor_client.get("/w/lab/activity/").text
+    editor_client.post(url(upload, "start/"), typed())
+    Upload.claim(upload.pk)
+    text = editor_client.get("/w/lab/activity/").text
+    assert url(upload) in text and "Import · rows.csv" in text and "Idle" not in text
+
+
 def test_refused_lines_wait_for_the_users_word_and_are_browsable(
     editor_client: Client, draft: Callable[..., Upload]
 ) -> None:
