@@ -89,7 +89,7 @@ class Mapping:
 
 def mapping_values(reader: type[Reader], data: QueryDict) -> dict[str, Any]:
     """The params typed into a mapping form, as plain values."""
-    typed = {key: "\n".join(data.getlist(key)) if key == "tags" else data[key] for key in data}
+    typed = {key: "\n".join(map(str, data.getlist(key))) if key == "tags" else str(data[key]) for key in data}
     # PostgreSQL stores no null character in JSON, and no column has one in its name.
     values = parse_form(reader.Params, {key: text.replace("\0", "") for key, text in typed.items()})
     if "tags" in reader.Params.model_fields:
