@@ -126,8 +126,12 @@ def commands_for(files: Sequence[ModelFile], *, name: str, modelfile_names: str 
         RunCommand(
             "Python",
             "With llama-cpp-python:",
-            f'from llama_cpp import Llama\n\nmodel = Llama("{chosen.name}", n_ctx=0)\n'
-            'answer = model.create_chat_completion([{"role": "user", "content": "…"}], temperature=0)\n'
+            "from llama_cpp import Llama\n\n"
+            f'model = Llama("{chosen.name}", n_ctx=0)\n'
+            "answer = model.create_chat_completion(\n"
+            '    [{"role": "user", "content": "…"}],\n'
+            "    temperature=0,\n"
+            ")\n"
             'print(answer["choices"][0]["message"]["content"])',
         ),
     ]
