@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import environ
+
+from studio.lib.errors import StudioError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -77,8 +80,15 @@ _env = environ.Env()
 
 
 def read(name: str) -> Any:
-    """The value of a setting of the table, from the environment or its default."""
+    """The value of a setting of the table, from the environment or its default. Raises ``StudioError`` for nonsense."""
     setting = next(s for s in SETTINGS if s.name == name)
     if setting.kind == "path":
         return Path(_env.str(name, default=str(setting.default))).expanduser().resolve()
-    return getattr(_env, setting.kind)(name, default=setting.default)
+    try:
+        return getattr(_env, setting.kind)(name, default=setting.default)
+    except ValueError:
+        kinds = {"int": "a whole number", "bool": "true or false"}
+        raise StudioError(
+            f"{name} is '{os.environ.get(name)}', which is not {kinds.get(setting.kind, setting.kind)}.",
+            action=f"Correct it or leave it out: {setting.help}",
+        ) from None

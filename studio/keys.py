@@ -7,12 +7,25 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from studio.lib.errors import StudioError
+
 
 def load_or_make(path: Path, make: Callable[[], str]) -> str:
     """The secret kept in ``path``; made with ``make()`` and written with mode 0600 when there is none yet.
 
     Two processes may race here: the file is written aside and linked into place, so both read the same secret.
+    Raises ``StudioError`` when the folder cannot be written.
     """
+    try:
+        return _load_or_make(path, make)
+    except OSError as error:
+        raise StudioError(
+            f"The key file {path} cannot be read or made: {error.strerror}.",
+            action="Change the folder's owner, or set STUDIO_DATA_ROOT to a folder that you may write.",
+        ) from error
+
+
+def _load_or_make(path: Path, make: Callable[[], str]) -> str:
     try:
         return path.read_text().strip()
     except FileNotFoundError:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -116,3 +119,19 @@ def test_doctor_knows_a_running_studio(roots: Path) -> None:
     with startup.only_once(roots, url="http://127.0.0.1:8123"):
         (finding,) = diagnosis.running()
     assert finding.what == "The Studio is running at http://127.0.0.1:8123"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("STUDIO_PORT", "eighty", "STUDIO_PORT is 'eighty', which is not a whole number."),
+        ("STUDIO_DATA_ROOT", "/dev/null/data", "cannot be read or made: Not a directory."),
+    ],
+)
+def test_settings_that_cannot_work_are_said_in_words(name: str, value: str, says: str) -> None:
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "manage.py", "up"]
+    done = subprocess.run(command, cwd=root, env={**os.environ, name: value}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr

@@ -43,6 +43,11 @@ class Command(BaseCommand):
                 startup.require_free_port(host, port)
                 broker = brokers.resolve(settings.REDIS_URL, data_root=root)
                 brokers.prepare(broker, data_root=root)
+                if broker.kind == "external" and not brokers.ping(broker):
+                    raise StudioError(
+                        "The broker at STUDIO_REDIS_URL does not answer.",
+                        action="Start it or correct the address; without STUDIO_REDIS_URL the Studio brings its own.",
+                    )
                 link = preparation.prepare(self.say)
                 taken = recovery.give_back(counts_as_attempt=True)
                 if taken:
@@ -89,11 +94,6 @@ class Command(BaseCommand):
         if broker.kind == "embedded":
             supervisor.start(programs.broker_program(broker))
             supervisor.wait_until("broker", lambda: brokers.ping(broker), timeout=20)
-        elif not brokers.ping(broker):
-            raise StudioError(
-                "The broker at STUDIO_REDIS_URL does not answer.",
-                action="Start it or correct the address; without STUDIO_REDIS_URL the Studio brings its own.",
-            )
         if supervisor.stopping:
             return
         self.seed(env)
