@@ -14,42 +14,47 @@ MARKS = ("qsysq", "qaskq", "qansq", "qmoreq")
 
 
 class Turns(NamedTuple):
-    """A chat template taken apart: what stands before the first turn when there is no system message, and around turns."""
+    """A chat template taken apart: the begin token it starts with (or ""), what stands before the first turn when there is
+    no system message, and what stands around turns."""
 
+    bos: str
     opening: str
     system: tuple[str, str]
     user: tuple[str, str]
     assistant: tuple[str, str]
 
 
-def take_apart(render: Render) -> Turns | None:
-    """Read a template's turns off probe conversations, or None when it is not a plain sequence of turns (or refuses them)."""
+def take_apart(render: Render, *, bos: str) -> Turns | None:
+    """Read a template's turns off probe conversations, or None when it is not a plain sequence of turns (or refuses them).
+
+    ``bos``: text of the tokenizer's begin token; it is told apart when the template writes it once, at the start.
+    """
     system, ask, answer, more = MARKS
     chat = [_turn("system", system), _turn("user", ask), _turn("assistant", answer), _turn("user", more)]
     try:
-        whole, bare = render(chat, True), render([_turn("user", ask)], True)
+        texts = [render(part, True) for part in (chat, chat[1:2], chat[:2], chat[1:])]
     except ValueError:
         return None
-    parts = re.split("|".join(MARKS), whole)
+    begins = bool(bos) and all(text.startswith(bos) and text.count(bos) == 1 for text in texts)
+    texts = [text.removeprefix(bos) for text in texts] if begins else texts
+    parts, bare = re.split("|".join(MARKS), texts[0]), texts[1]
     if len(parts) != 5 or bare.count(ask) != 1:
         return None
     before_system, after_system, after_user, after_answer, end = parts
-    user = _common_end(after_system, after_answer)
     opening = bare.split(ask)[0]
-    if end != after_user or not opening.endswith(user):
+    user = _common_end(_common_end(after_system, after_answer), opening)
+    if not after_user.startswith(end):
         return None
     turns = Turns(
+        bos=bos if begins else "",
         opening=opening.removesuffix(user),
         system=(before_system, after_system.removesuffix(user)),
         user=(user, end),
-        assistant=("", after_answer.removesuffix(user)),
+        assistant=(after_user.removeprefix(end), after_answer.removesuffix(user)),
     )
-    # Believe it only if it writes other chats exactly as the template does.
-    checks = [chat[1:2], chat[:2], chat[1:], chat]
-    try:
-        return turns if all(_write(turns, c) == render(c, True) for c in checks) else None
-    except ValueError:
-        return None
+    # Believe it only if it writes every probe exactly as the template does.
+    probes = (chat, chat[1:2], chat[:2], chat[1:])
+    return turns if all(_write(turns, probe) == text for probe, text in zip(probes, texts, strict=True)) else None
 
 
 def _turn(role: str, content: str) -> Message:
@@ -71,20 +76,15 @@ def _write(turns: Turns, chat: Sequence[Message]) -> str:
     return text
 
 
-def ollama_template(turns: Turns, *, bos: str) -> str:
-    """The turns in Ollama's (Go) template language. ``bos``: text of the token that llama.cpp adds itself, or ""."""
-
-    def part(role: str) -> str:
+def ollama_template(turns: Turns, *, adds_bos: bool) -> str:
+    """The turns in Ollama's (Go) template language. ``adds_bos``: llama.cpp puts the begin token there by itself."""
+    bos = "" if adds_bos else turns.bos
+    first = f"{{{{ if not .System }}}}{turns.opening}{{{{ end }}}}" if turns.opening else ""
+    body = ""
+    for role in ("system", "user", "assistant"):
         before, after = getattr(turns, role)
-        return f"{before.removeprefix(bos) if bos else before}{{{{ .Content }}}}{after}"
-
-    opening = turns.opening.removeprefix(bos) if bos else turns.opening
-    first = f"{{{{ if not .System }}}}{opening}{{{{ end }}}}" if opening else ""
-    body = "".join(
-        f'{{{{ {"if" if i == 0 else "else if"} eq .Role "{role}" }}}}{part(role)}'
-        for i, role in enumerate(("system", "user", "assistant"))
-    )
-    return f"{first}{{{{ range .Messages }}}}{body}{{{{ end }}}}{{{{ end }}}}"
+        body += f'{{{{ {"else " if body else ""}if eq .Role "{role}" }}}}{before}{{{{ .Content }}}}{after}'
+    return f"{bos}{first}{{{{ range .Messages }}}}{body}{{{{ end }}}}{{{{ end }}}}"
 
 
 def modelfile(file: str, *, template: str | None, system: str | None, stops: Sequence[str]) -> str:

@@ -208,12 +208,11 @@ def write_texts(record: Mapping[str, Any], out: Path, *, base: Path) -> None:
         except TemplateError as problem:
             raise ValueError(str(problem)) from problem
 
-    turns = card.take_apart(render)
+    turns = card.take_apart(render, bos=chat.tokenizer.bos_token or "")
     adds_bos = bool(getattr(chat.tokenizer, "add_bos_token", False))
-    bos = (chat.tokenizer.bos_token or "") if adds_bos else ""
     text = card.modelfile(
         record["files"][0]["name"],
-        template=None if turns is None else card.ollama_template(turns, bos=bos),
+        template=None if turns is None else card.ollama_template(turns, adds_bos=adds_bos),
         system=record.get("system"),
         stops=[chat.tokenizer.convert_ids_to_tokens(chat.end_id)],
     )

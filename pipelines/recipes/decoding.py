@@ -71,9 +71,9 @@ def common_prefix(prompts: Sequence[Sequence[int]]) -> list[int]:
     """The longest beginning shared by all prompts that leaves every one at least one token of its own."""
     if not prompts:
         return []
-    low, high = min(prompts), max(prompts)
+    low, high = min(map(list, prompts)), max(map(list, prompts))
     limit = min(len(p) for p in prompts) - 1
     length = 0
     while length < limit and low[length] == high[length]:
         length += 1
-    return list(low[:length])
+    return low[:length]

@@ -15,6 +15,7 @@ fp32 sum (``pipelines.exporters.merge``), and a merged model is faster: no extra
 from __future__ import annotations
 
 import os
+import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,9 @@ def merge_adapter(model: Any, adapter: Path) -> Any:
     from peft import PeftModel
 
     try:
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PEFT asks Transformers for a name that is being retired
+            return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)
     except (ValueError, RuntimeError, OSError, KeyError) as problem:
         raise RecipeError(
             f"The adapter does not fit this base model: {str(problem).strip().splitlines()[0][:300]}",
