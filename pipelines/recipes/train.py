@@ -17,10 +17,9 @@ import os
 import resource
 import shutil
 import sys
-import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipelines.recipes.events import Events, RecipeError, is_out_of_memory, run_main
 
@@ -80,64 +79,79 @@ def _train(config: dict[str, Any], params: TrainParams, events: Events) -> dict[
     import torch
     from transformers import set_seed
 
-    from pipelines.recipes import lora, tree_attention
-    from pipelines.recipes.trainer import Reporter, TreeTrainer
+    from pipelines.recipes.trainer import Clock, Reporter, TreeTrainer
 
-    started = time.monotonic()
+    work = Path(config["work"])
+    checkpoint = last_checkpoint(work, identity(config))
+    clock = Clock(work / "seconds", resumed=checkpoint is not None)
     if params.threads:
         torch.set_num_threads(params.threads)
     set_seed(params.seed)
     path = Path(config["base_model"]["path"])
     events.progress(0, None, unit="rows", note="Reading the rows")
     train, validation = encode(config, params, path, events)
+    student = prepare_student(path, params, events)
+    rows = len(train.sequences)
+    reporter = Reporter(events, rows=rows, rows_per_step=params.rows_per_step, clock=clock)
+    trainer = TreeTrainer(
+        model=student.model,
+        args=training_arguments(params, work, rows=rows, validate=bool(validation)),
+        train=train.sequences,
+        eval_dataset=validation or None,
+        callbacks=[reporter],
+        budget=params.tokens_per_pass,
+        share=student.share,
+    )
+    reporter.trainer = trainer
+    if checkpoint:
+        events.log(f"Going on from step {checkpoint.name.rpartition('-')[2]}.")
+    outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    told = {
+        "packing": "prefix_tree" if student.share else "padded",
+        "packing_note": student.why_not,
+        "rows": rows,
+        "rows_too_long": train.too_long,
+        "rows_without_answer": train.no_answer,
+        "validation_rows": len(validation),
+        "steps": outcome.global_step,
+        "loss": reporter.recent_loss(),
+        "eval_loss": next((h["eval_loss"] for h in reversed(reporter.history) if "eval_loss" in h), None),
+        "seconds": round(clock.seconds(), 1),
+        "peak_memory_bytes": peak_memory(),
+        "resumed": bool(checkpoint),
+    }
+    inputs = {
+        "base_model": {k: config["base_model"].get(k) for k in ("ref", "revision", "files")},
+        "params": asdict(params),
+        "prompt_view": config.get("prompt_view"),
+        "labels": config.get("labels"),
+    }
+    write_adapter(student.model, Path(config["out"]), {**inputs, **told, "losses": reporter.history})
+    return {"out": config["out"], **told}
+
+
+class Student(NamedTuple):
+    """The base model with its adapter; whether it shares prefixes, and if not although it was asked to, why."""
+
+    model: Any
+    share: bool
+    why_not: str | None
+
+
+def prepare_student(path: Path, params: TrainParams, events: Events) -> Student:
+    """Load the base model, try whether it can share prefixes, attach the adapter."""
+    from pipelines.recipes import lora, tree_attention
+
     model = load_base(path, params)
-    share, why = params.packing == "prefix_tree", None
-    if share:
-        why = tree_attention.why_not(model)
-        share = why is None
+    wanted = params.packing == "prefix_tree"
+    why = tree_attention.why_not(model) if wanted else None
     if why:
         events.log(f"This model cannot share prefixes ({why}); its rows are padded instead, which is slower.")
     wrapped = lora.attach(model, rank=params.rank, alpha=params.alpha, dropout=params.dropout, seed=params.seed)
     lora.accelerate_layers(wrapped)
     if params.gradient_checkpointing:
         checkpoint_activations(wrapped.get_base_model())
-    reporter = Reporter(events, rows=len(train.sequences), rows_per_step=params.rows_per_step)
-    work = Path(config["work"])
-    trainer = TreeTrainer(
-        model=wrapped,
-        args=training_arguments(params, work, rows=len(train.sequences), validate=bool(validation)),
-        train=train.sequences,
-        eval_dataset=validation or None,
-        callbacks=[reporter],
-        budget=params.tokens_per_pass,
-        share=share,
-    )
-    reporter.trainer = trainer
-    checkpoint = last_checkpoint(work, identity(config))
-    if checkpoint:
-        events.log(f"Going on from step {checkpoint.name.rpartition('-')[2]}.")
-    outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    record = {
-        "base_model": {k: config["base_model"].get(k) for k in ("ref", "revision", "files")},
-        "params": asdict(params),
-        "prompt_view": config.get("prompt_view"),
-        "labels": config.get("labels"),
-        "packing": "prefix_tree" if share else "padded",
-        "packing_note": why,
-        "rows": len(train.sequences),
-        "rows_too_long": train.too_long,
-        "rows_without_answer": train.no_answer,
-        "validation_rows": len(validation),
-        "steps": outcome.global_step,
-        "loss": outcome.training_loss,
-        "eval_loss": next((h["eval_loss"] for h in reversed(reporter.history) if "eval_loss" in h), None),
-        "losses": reporter.history,
-        "seconds": round(time.monotonic() - started, 1),
-        "peak_memory_bytes": peak_memory(),
-        "resumed": bool(checkpoint),
-    }
-    write_adapter(wrapped, Path(config["out"]), record)
-    return {"out": config["out"], **{k: v for k, v in record.items() if k not in ("losses", "params", "base_model")}}
+    return Student(wrapped, share=wanted and why is None, why_not=why)
 
 
 def encode(config: dict[str, Any], params: TrainParams, path: Path, events: Events) -> tuple[Any, list[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -94,11 +95,28 @@ class TreeTrainer(Trainer):
         return metrics
 
 
+class Clock:
+    """Seconds of a training over all its attempts, kept in a file whenever a checkpoint is."""
+
+    def __init__(self, path: Path, *, resumed: bool) -> None:
+        self.path = path
+        self.before = float(path.read_text()) if resumed and path.exists() else 0.0
+        self.started = time.monotonic()
+
+    def seconds(self) -> float:
+        """So far; what was lost in a kill does not count."""
+        return self.before + time.monotonic() - self.started
+
+    def save(self) -> None:
+        """Write the seconds so far."""
+        self.path.write_text(f"{self.seconds():.1f}")
+
+
 class Reporter(TrainerCallback):
     """Turns the Trainer's log into events: progress in rows, live curves with rates."""
 
-    def __init__(self, events: Events, *, rows: int, rows_per_step: int) -> None:
-        self.events, self.rows, self.rows_per_step = events, rows, rows_per_step
+    def __init__(self, events: Events, *, rows: int, rows_per_step: int, clock: Clock) -> None:
+        self.events, self.rows, self.rows_per_step, self.clock = events, rows, rows_per_step, clock
         self.trainer: TreeTrainer | None = None
         self.history: list[dict[str, float]] = []
         self._mark = (time.monotonic(), 0, 0)
@@ -112,6 +130,9 @@ class Reporter(TrainerCallback):
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.events.progress(self._done(state), self._total(state), unit="rows", note=self._note)
 
+    def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.clock.save()
+
     def on_log(self, args: Any, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any) -> None:
         step = state.global_step
         kept = {k: float(logs[k]) for k in ("loss", "eval_loss", "learning_rate", "grad_norm") if k in (logs or {})}
@@ -122,6 +143,12 @@ class Reporter(TrainerCallback):
         for name, value in kept.items():
             self.events.metric(name, value, at=step)
         self.history.append({**kept, "step": step})
+
+    def recent_loss(self) -> float:
+        """Mean of the last tenth of the logged losses (the Trainer's own mean forgets what was before a resume)."""
+        losses = [entry["loss"] for entry in self.history if "loss" in entry]
+        last = losses[-max(1, len(losses) // 10) :]
+        return sum(last) / len(last)
 
     def _rates(self, step: int) -> dict[str, float]:
         then, step_then, tokens_then = self._mark

@@ -138,6 +138,7 @@ def test_killed_at_any_moment_it_goes_on_from_its_checkpoint_to_the_same_end(
     result, events = run(values)
     assert any("Going on from step" in e.get("message", "") for e in events)
     assert result["resumed"]
+    assert result["loss"] == pytest.approx(whole["loss"], abs=1e-4)
     assert result["steps"] == whole["steps"]
     assert not torn.exists()
     expected = weights(Path(whole["out"]))
