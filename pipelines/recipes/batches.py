@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -68,17 +68,22 @@ def encode_rows(path: Path, chat: Chat, *, view: Mapping[str, Any] | None, max_t
     return out
 
 
+class Padded(NamedTuple):
+    """Token ids and attention mask, both [rows, tokens]."""
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+
+
 @dataclass
 class Packed:
-    """One forward pass. Either ``tree`` (packed) or ``padded`` ids [rows, tokens] with their ``mask``; and the edges,
-    whose parents index the flattened positions. ``tokens`` counts the rows' tokens before sharing."""
+    """One forward pass. Either ``tree`` (packed) or ``padded``; and the edges, whose parents index the flattened positions. ``tokens`` counts the rows' tokens before sharing."""
 
     edges: Edges
     tokens: int
     rows: int
     tree: Tree | None = None
-    padded: torch.Tensor | None = None
-    mask: torch.Tensor | None = None
+    padded: Padded | None = None
 
 
 def pack(sequences: list[Sequence], *, budget: int, share: bool) -> list[Packed]:
@@ -117,7 +122,7 @@ def _pad(sequences: list[Sequence]) -> Packed:
         children.append(ids[row, sequence.first : n])
         weights.append(torch.full((n - sequence.first,), sequence.weight))
     edges = Edges(torch.cat(parents), torch.cat(children), torch.cat(weights))
-    return Packed(edges=edges, tokens=int(mask.sum()), rows=len(sequences), padded=ids, mask=mask)
+    return Packed(edges=edges, tokens=int(mask.sum()), rows=len(sequences), padded=Padded(ids, mask))
 
 
 class SharingShuffle(torch.utils.data.Sampler[int]):

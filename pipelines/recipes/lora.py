@@ -104,12 +104,13 @@ def accelerate_layers(model: Any) -> int:
     """
     from peft.tuners.lora.layer import Linear, LoraLayer
 
-    count = 0
-    for module in model.modules():
-        if isinstance(module, LoraLayer) and _is_plain(module) and isinstance(module, (Linear, *_four_bit())):
-            module.forward = MethodType(_forward, module)
-            count += 1
-    return count
+    kinds = (Linear, *_four_bit())
+    layers: list[Any] = [
+        m for m in model.modules() if isinstance(m, LoraLayer) and isinstance(m, kinds) and _is_plain(m)
+    ]
+    for layer in layers:
+        layer.forward = MethodType(_forward, layer)
+    return len(layers)
 
 
 def _is_plain(layer: Any) -> bool:

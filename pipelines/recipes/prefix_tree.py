@@ -33,7 +33,7 @@ BLOCK = 256
 class Sequence(NamedTuple):
     """Token ids, the index of the first supervised one (at least 1) and the weight of each supervised token."""
 
-    ids: Seq[int]
+    ids: Seq[int] | np.ndarray
     first: int
     weight: float = 1.0
 

@@ -159,7 +159,7 @@ def encode(config: dict[str, Any], params: TrainParams, path: Path, events: Even
     from pipelines.recipes import batches
 
     chat = load_chat(path)
-    options = {"view": config.get("prompt_view"), "max_tokens": params.max_tokens}
+    options: dict[str, Any] = {"view": config.get("prompt_view"), "max_tokens": params.max_tokens}
     train = batches.encode_rows(Path(config["train"]), chat, **options)
     batches.require_rows(train, what="training", max_tokens=params.max_tokens)
     if train.too_long:

@@ -66,9 +66,9 @@ class TreeTrainer(Trainer):
         if packed.tree is not None:
             hidden = hidden_states(self.causal, packed.tree.to(device))
         else:
-            out = self.causal.base_model(
-                input_ids=packed.padded.to(device), attention_mask=packed.mask.to(device), use_cache=False
-            )
+            assert packed.padded is not None
+            ids, mask = (t.to(device) for t in packed.padded)
+            out = self.causal.base_model(input_ids=ids, attention_mask=mask, use_cache=False)
             hidden = out.last_hidden_state.flatten(0, 1)
         return edge_loss(hidden, edges, self.head, frozen=self.head_frozen)
 
@@ -91,7 +91,7 @@ class TreeTrainer(Trainer):
                 weight += float(packed.edges.weights.sum())
         metrics = {f"{metric_key_prefix}_loss": total / weight}
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
 

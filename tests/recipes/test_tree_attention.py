@@ -68,7 +68,7 @@ def loss_of(model: Any, sequences: list[Sequence], *, share: bool, budget: int =
             with tree_attention(model):
                 hidden = hidden_states(model, packed.tree)
         else:
-            out = model.base_model(input_ids=packed.padded, attention_mask=packed.mask, use_cache=False)
+            out = model.base_model(input_ids=packed.padded.ids, attention_mask=packed.padded.mask, use_cache=False)
             hidden = out.last_hidden_state.flatten(0, 1)
         total = total + edge_loss(hidden, packed.edges, head_of(model), frozen=False)
         weight += float(packed.edges.weights.sum())
