@@ -138,9 +138,23 @@ def run_upload(pk: Any) -> None:
     if upload is None:
         return
     try:
+        _conclude(upload)
+    except LeaseLost:
+        # Another worker has it now, and its folder is not ours.
+        shutil.rmtree(rows_path(upload), ignore_errors=True)
+
+
+def rows_path(upload: Upload) -> Path:
+    """Where this attempt writes its rows before they are published."""
+    return scratch_of(upload) / f"rows-{upload.attempt}"
+
+
+def _conclude(upload: Upload) -> None:
+    """Import, and end the attempt in the state that fits what happened."""
+    try:
         _import(upload)
     except LeaseLost:
-        return
+        raise
     except Cancelled as stopped:
         upload.finish(State.CANCELLED, error=str(stopped))
         discard(upload)
@@ -161,7 +175,7 @@ def _import(upload: Upload) -> None:
     source = source_path(upload)
     if not source.exists():
         raise StudioError(f"The uploaded file {upload.file_name} is gone.", action="Upload it again.")
-    folder = scratch_of(upload) / f"rows-{upload.attempt}"
+    folder = rows_path(upload)
     shutil.rmtree(folder, ignore_errors=True)
     tally = Tally()
     upload.heartbeat(
@@ -196,6 +210,8 @@ def _import(upload: Upload) -> None:
         Upload.objects.filter(pk=upload.pk).update(version=upload.version)
         upload.finish(State.SUCCEEDED)
     shutil.rmtree(source.parent, ignore_errors=True)
+    for leftover in scratch_of(upload).glob("rows-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write(

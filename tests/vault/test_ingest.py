@@ -204,6 +204,21 @@ def test_a_worker_that_lost_its_lease_records_nothing(
     assert DatasetVersion.objects.count() == 0 and Artifact.objects.count() == 0
 
 
+def test_a_worker_that_fails_after_it_lost_its_lease_says_nothing(
+    draft: Callable[..., Upload], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = draft(GOOD)
+
+    def fail_late(*_: Any, **__: Any) -> None:
+        Upload.objects.filter(pk=upload.pk).update(attempt=7)
+        raise StudioError("Too late.", action="None.")
+
+    monkeypatch.setattr(ingest, "check", fail_late)
+    run(upload)
+    assert (upload.state, upload.attempt, upload.error) == (State.RUNNING, 7, "")
+    assert not (ingest.scratch_of(upload) / "rows-1").exists()
+
+
 def test_a_cancel_request_stops_a_running_import(draft: Callable[..., Upload], monkeypatch: pytest.MonkeyPatch) -> None:
     upload = draft("text,label\n" + "".join(f"row {n},x\n" for n in range(2000)))
     monkeypatch.setattr(ingest, "BEAT_SECONDS", 0.0)
@@ -286,6 +301,7 @@ def test_an_expired_lease_is_reaped_and_the_import_runs_again(draft: Callable[..
     (ingest.scratch_of(upload) / "rows-1").mkdir()
     reap(Upload, now=timezone.now() + timedelta(hours=1))
     assert run(upload).state == State.SUCCEEDED and upload.attempt == 2
+    assert [p.name for p in ingest.scratch_of(upload).iterdir()] == ["problems.jsonl"]
 
 
 def test_import_file_reads_a_local_file_without_a_job(workspace: Workspace, tmp_path: Path) -> None:
