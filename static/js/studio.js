@@ -4,6 +4,7 @@ import "./menus.js";
 import "./confirm.js";
 import "./copy.js";
 import "./drawer.js";
+import "./forms.js";
 import "./keys.js";
 import "./palette.js";
 import "./polling.js";

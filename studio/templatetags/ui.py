@@ -297,6 +297,13 @@ def word_diff(before: Any, after: Any) -> SafeString:
 
 
 @register.filter
+def in_words(value: Any) -> str:
+    """A field's name as a label: ``cost_usd`` → ``Cost usd``."""
+    text = str(value).replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+@register.filter
 def as_lines(value: Any) -> str:
     """A list as text, one item a line, as a text area shows it; text stays as it is."""
     return value if isinstance(value, str) else "\n".join(str(item) for item in value or [])

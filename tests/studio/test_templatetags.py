@@ -115,6 +115,11 @@ def test_commas_of_numbers_in_a_text_become_thin_and_others_stay() -> None:
     assert ui.thin("1,112 of 1,180 rows, 41 copies, 1,23") == f"1{THIN}112 of 1{THIN}180 rows, 41 copies, 1,23"
 
 
+def test_a_field_name_becomes_a_label() -> None:
+    assert ui.in_words("cost_usd") == "Cost usd"
+    assert ui.in_words("") == ""
+
+
 def test_plurals() -> None:
     assert ui.plural(1, "row,rows") == "1 row"
     assert ui.plural(3, "row") == "3 rows"
