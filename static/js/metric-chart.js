@@ -223,6 +223,7 @@ function make(tag, css) {
 
 /** A centred, triangle-weighted mean: it hides noise without lagging behind a falling curve. */
 function smooth(values) {
+  if (values.length < 40) return values;
   const reach = Math.max(2, Math.round(values.length / 40));
   return values.map((value, at) => {
     if (value == null) return null;
