@@ -89,7 +89,9 @@ def test_from_a_csv_to_a_downloaded_gguf(
     page.get_by_label("Teacher's answer").select_option("kind")
     expect(page.get_by_text("fruit").first).to_be_visible()
     page.get_by_role("button", name="Import rows").first.click()
-    expect(page.get_by_text("What is apple?").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("60 rows imported")).to_be_visible(timeout=60_000)
+    page.get_by_role("link", name="Open the rows").click()
+    expect(page.get_by_text("What is apple?").first).to_be_visible()
 
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Pipelines").click()
     page.get_by_role("link", name="New pipeline").first.click()
