@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -109,7 +108,6 @@ class ExportGguf(base.Step):
         record["parity"] = verdict(record["files"], minimum=params.minimum_agreement)
         record["minimum_agreement"] = params.minimum_agreement
         write_record(record, out)
-        shutil.rmtree(ctx.scratch / "work", ignore_errors=True)
         summary = summary_of(record)
         return StepResult({"gguf": Output(out, {**summary, "name": record["name"]})}, summary)
 
@@ -213,19 +211,27 @@ def replay(
     ours = ctx.scratch / "adapter.jsonl"
     ctx.log(f"Replaying {len(rows):,} held-out rows through the adapter and {len(record['files'])} files.")
     chosen = {"base_model": str(base), "adapter": str(adapter), "out": str(ours)}
-    ctx.run_child("pipelines.recipes.predict", {**common, **chosen, "latency_rows": 0})
-    expected = parity.read_answers(ours)
     pairs = [(row.id, row.user_text) for row in rows]
+    if not answered(ours, rows):
+        ctx.run_child("pipelines.recipes.predict", {**common, **chosen, "latency_rows": 0})
+    expected = parity.read_answers(ours)
     for file in record["files"]:
         theirs = ctx.scratch / f"{file['name']}.{file['sha256'][:16]}.jsonl"
         chosen = {"gguf": str(ctx.scratch / "gguf" / file["name"]), "out": str(theirs)}
-        told = ctx.run_child("pipelines.exporters.gguf_predict", {**common, **chosen, "latency_rows": 20})
+        if not answered(theirs, rows):
+            ctx.run_child("pipelines.exporters.gguf_predict", {**common, **chosen, "latency_rows": 0})
         file["parity"] = parity.compare(expected, parity.read_answers(theirs), pairs)
-        if told.get("rows_per_second"):
-            file["rows_per_second"] = told["rows_per_second"]
         ctx.log(
             f"{file['name']}: the adapter's answer on {file['parity']['same']:,} of {file['parity']['rows']:,} rows."
         )
+
+
+def answered(path: Path, rows: Sequence[Row]) -> bool:
+    """Whether a predictions file of an earlier attempt already holds every row."""
+    try:
+        return path.is_file() and {row.id for row in rows} <= parity.read_answers(path).keys()
+    except ValueError:  # its last line was cut short by a kill
+        return False
 
 
 def verdict(files: Sequence[Mapping[str, Any]], *, minimum: float) -> str:
