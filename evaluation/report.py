@@ -152,6 +152,8 @@ def compare(judged: Sequence[Judged], metrics: Mapping[str, Metric], rows: Seque
     student = _named(judged, "student")
     if student is None:
         return []
+    teacher = _named(judged, "teacher")
+    by = ("accuracy",) if teacher is not None and _same_answers(teacher) else ("accuracy", "agreement")
     found = []
     for other in judged:
         # A teacher whose answers are the references is right by definition: no comparison.
@@ -159,7 +161,7 @@ def compare(judged: Sequence[Judged], metrics: Mapping[str, Metric], rows: Seque
             continue
         for channel in channels_of(other.candidate):
             theirs = other if channel == other.channel else judge(other.candidate, rows, channel=channel)
-            for name in ("accuracy", "agreement"):
+            for name in by:
                 if name not in metrics:
                     continue
                 hits = (j.hits(metrics[name], rows=len(rows)) for j in (student, theirs))
