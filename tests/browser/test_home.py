@@ -62,3 +62,19 @@ def test_a_poll_leaves_an_open_menu_open(page: Page, live_server: Any, signed_in
     page.wait_for_timeout(5500)
     expect(menu).to_have_attribute("open", "")
     expect(menu.get_by_text("All runs")).to_be_visible()
+
+
+def test_a_poll_that_brings_nothing_new_is_not_sent_again_and_one_that_does_is_shown(
+    page: Page, live_server: Any, signed_in: User, workspace: Workspace
+) -> None:
+    run = make_run(workspace, 1, {"generate": State.WAITING}, state=State.WAITING)
+    answers: list[int] = []
+    page.on("response", lambda r: answers.append(r.status) if r.url.endswith("/activity/") else None)
+    page.goto(f"{live_server.url}/w/lab/")
+    expect(page.locator("#review-count")).to_have_text("1")
+    with page.expect_response(lambda r: r.url.endswith("/activity/") and r.status == 304):
+        pass
+    run.steps.update(state=State.CANCELLED, finished_at=run.created_at)
+    expect(page.locator("#review-count")).to_have_text("", timeout=8000)
+    assert answers[0] == 200
+    assert 304 in answers
