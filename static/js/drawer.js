@@ -1,7 +1,12 @@
 // <studio-drawer>: a drawer has its own address; script adds focus, Escape and closing without a page load.
+
+// What opened the first drawer of a row of them (next row, next row): that is where the focus goes back to.
+let opener = null;
+
 class StudioDrawer extends HTMLElement {
   connectedCallback() {
-    this.before = document.activeElement === document.body ? null : document.activeElement;
+    const from = document.activeElement;
+    if (from && from !== document.body && !from.closest("#drawer")) opener = from;
     this.panel = this.querySelector(".drawer");
     this.panel?.focus({ preventScroll: true });
     this.addEventListener("click", this);
@@ -26,7 +31,7 @@ class StudioDrawer extends HTMLElement {
       event.preventDefault();
       history.pushState({}, "", link.href);
       this.remove();
-      if (this.before?.isConnected) this.before.focus();
+      if (opener?.isConnected) opener.focus();
       document.dispatchEvent(new CustomEvent("studio:drawer-closed"));
     }
   }

@@ -32,7 +32,8 @@ document.addEventListener("keydown", (event) => {
     timer = setTimeout(() => { first = ""; }, 900);
     return;
   }
-  const control = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  const wanted = `[data-key="${CSS.escape(event.key)}"]`;
+  const control = document.querySelector(`#drawer ${wanted}`) ?? document.querySelector(wanted);
   if (control) {
     event.preventDefault();
     if (control.matches("input, textarea, select")) control.focus();
