@@ -72,7 +72,7 @@ class SampleForm(forms.Form):
 def _spans(now: datetime) -> list[dict[str, Any]]:
     start = now - timedelta(minutes=6)
     table = (
-        ("Data set", "cached", 0, 1),
+        ("Dataset", "cached", 0, 1),
         ("Generate", "succeeded", 1, 64),
         ("Allowed labels", "succeeded", 64, 66),
         ("Split", "succeeded", 66, 68),
