@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from pipelines import drafts, executor, runs
 from pipelines.models import Run, StepRun
@@ -32,7 +32,7 @@ def cancel_at_first_sign(step: StepRun) -> None:
 @pytest.mark.timeout(420)
 @pytest.mark.django_db(transaction=True)
 def test_every_step_can_be_cancelled_and_taken_up_again(
-    tmp_path: Path, tiny_student: Path, settings: SettingsWrapper
+    tmp_path: Path, tiny_student: Path, settings: Settings
 ) -> None:
     settings.MODEL_DIRS = [tiny_student.parent]
     workspace = Workspace.objects.create(slug="lab", name="Lab")
