@@ -74,7 +74,9 @@ class CredentialForm(forms.Form):
         """Refuse a name that is taken."""
         name: str = self.cleaned_data["name"]
         if ProviderCredential.objects.filter(workspace=self.workspace, name=name).exists():
-            raise forms.ValidationError(f"There is a key named {name} already: remove it first, or choose another name.")
+            raise forms.ValidationError(
+                f"There is a key named {name} already: remove it first, or choose another name."
+            )
         return name
 
     def clean_base_url(self) -> str:

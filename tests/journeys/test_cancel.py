@@ -31,9 +31,7 @@ def cancel_at_first_sign(step: StepRun) -> None:
 
 @pytest.mark.timeout(420)
 @pytest.mark.django_db(transaction=True)
-def test_every_step_can_be_cancelled_and_taken_up_again(
-    tmp_path: Path, tiny_student: Path, settings: Settings
-) -> None:
+def test_every_step_can_be_cancelled_and_taken_up_again(tmp_path: Path, tiny_student: Path, settings: Settings) -> None:
     settings.MODEL_DIRS = [tiny_student.parent]
     workspace = Workspace.objects.create(slug="lab", name="Lab")
     ingest.import_file(
