@@ -14,6 +14,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.text import slugify
 
 from evaluation import report_text
+from evaluation.models import Scorecard
+from evaluation.scorecards import read_report, scorecard_of
 from pipelines import drafts, runs
 from pipelines import spec as specs
 from pipelines.models import Run, StepRun
@@ -51,6 +53,9 @@ class Command(BaseCommand):
             metavar="NAME=FILE",
             help="import FILE as the dataset NAME (its mapping stands under 'imports' in the spec); may be given often",
         )
+        parser.add_argument(
+            "--good-rows-only", action="store_true", help="import the good rows of a file that also has bad ones"
+        )
         parser.add_argument("--workspace", default="main", help="slug of the workspace (default: main)")
         parser.add_argument("--out", type=Path, help="copy the report and the exported files to this folder")
 
@@ -79,10 +84,15 @@ class Command(BaseCommand):
         imports = document.get("imports") or {}
         for name, file in options["dataset"]:
             mapping = imports.get(name) or {}
-            version = ingest.import_file(
-                file, workspace=workspace, name=name, reader=mapping.get("reader"), params=mapping.get("params")
+            dataset = ingest.import_file(
+                file,
+                workspace=workspace,
+                name=name,
+                reader=mapping.get("reader") or "",
+                params=mapping.get("params"),
+                good_rows_only=options["good_rows_only"],
             )
-            self.stdout.write(f"Dataset {name}: version {version.number}, {version.rows:,} rows.")
+            self.stdout.write(f"Dataset {name}: version {dataset.number}, {dataset.rows:,} rows.")
         name = str(document.get("name") or path.stem)
         pipeline = drafts.save_by_slug(workspace, slug=slugify(name)[:80] or "pipeline", name=name, spec=spec)
         version = runs.freeze(pipeline, user=None, message=f"From {path.name}")
@@ -113,7 +123,7 @@ class Command(BaseCommand):
                 self.stderr.write(step.trace)
         for card in run_scorecards(run):
             self.stdout.write("")
-            self.stdout.write(report_text.render_artifact(card.report))
+            self.stdout.write(report_text.render(read_report(card.report)))
         if out is not None:
             self._copy_results(run, out)
         if run.state != State.SUCCEEDED:
@@ -130,12 +140,9 @@ class Command(BaseCommand):
                     self.stdout.write(f"Copied {output.artifact.kind} to {target}.")
 
 
-def run_scorecards(run: Run) -> Any:
-    """Scorecards of a run's evaluate steps, also of those it reused from an earlier run."""
-    from evaluation.models import Scorecard
-
-    made_by = {s.reused_from_id or s.pk for s in run.steps.all()}
-    return Scorecard.objects.filter(step_run__in=made_by).select_related("report")
+def run_scorecards(run: Run) -> list[Scorecard]:
+    """Scorecards of a run's steps, also of those reused from an earlier run."""
+    return [card for step in run.steps.all() if (card := scorecard_of(step))]
 
 
 class Follower:
