@@ -11,12 +11,11 @@ from typing import Any, Literal, NamedTuple
 from evaluation.examples import choose_examples, question_key
 from evaluation.predictions import Candidate, CandidateKind, Prediction, read_predictions, teacher_of
 from pipelines.steps.base import Context, InputArtifact
-from pipelines.steps.train import base_model_config
+from pipelines.steps.student import prepare_base, prompt_view_of
 from studio.lib.errors import StepError
 from vault.rows import Row, read_rows, write_jsonl
 
 PREDICT = "pipelines.recipes.predict"
-BASE_MODELS = "pipelines.recipes.base_models"
 Mode = Literal["generate", "labels", "both"]
 """Whether the models write, only score the label set, or do both."""
 
@@ -59,23 +58,12 @@ class Local(NamedTuple):
     examples: list[dict[str, Any]]
 
 
-def read_training(student: InputArtifact) -> dict[str, Any]:
-    """What the train step wrote beside the adapter."""
-    path = student.path / "training.json"
-    if not path.exists():
-        raise StepError(
-            "The student's folder has no training.json, so its base model is unknown.",
-            action="Wire the output of a train step into 'student'.",
-        )
-    return dict(json.loads(path.read_text(encoding="utf-8")))
-
-
 def ask_candidates(session: Session, rows: list[Row], *, fewer: list[Row]) -> list[Candidate]:
     """Every chosen candidate with its answers, in the fixed order teacher, base, student. ``fewer``: rows for the base."""
     found = [teacher_of(rows)] if "teacher" in session.params.candidates else []
     local = local_candidates(session, rows, fewer=fewer)
     if local:
-        folder = prepare_base(session.ctx, session.training)
+        folder = Path(prepare_base(session.ctx, session.training)["path"])
         found += [ask(session, candidate, folder=folder) for candidate in local]
     return found
 
@@ -102,24 +90,6 @@ def local_candidates(session: Session, rows: list[Row], *, fewer: list[Row]) -> 
     return found
 
 
-def prepare_base(ctx: Context, training: Mapping[str, Any]) -> Path:
-    """The folder of the base model that the student was trained on; made ready by a child, checked by its revision."""
-    told = training["base_model"]
-    found = ctx.run_child(BASE_MODELS, base_model_config(pinned(told["ref"], told["revision"])))
-    if found["revision"] != told["revision"]:
-        raise StepError(
-            f"The base model {told['ref']} has changed since the student was trained (revision {found['revision'][:12]}, "
-            f"trained on {told['revision'][:12]}).",
-            action="Put the earlier model back (name its revision in the train step), or train again on the present one.",
-        )
-    return Path(found["path"])
-
-
-def pinned(ref: str, revision: str) -> str:
-    """The reference with the exact revision, for models that move on under their name (``hub:org/name``)."""
-    return f"{ref.partition('@')[0]}@{revision}" if ref.startswith("hub:") else ref
-
-
 def ask(session: Session, candidate: Local, *, folder: Path) -> Candidate:
     """Put the rows to a local model. Answers of an earlier attempt are kept and not asked again."""
     ctx, params, setting = session.ctx, session.params, session.setting
@@ -139,7 +109,7 @@ def ask(session: Session, candidate: Local, *, folder: Path) -> Candidate:
             "labels": setting.labels if setting.mode != "generate" else None,
             "mode": setting.mode,
             "max_new_tokens": params.max_new_tokens,
-            "prompt_view": view_of(session.student, session.training) if is_student else None,
+            "prompt_view": prompt_view_of(session.student, session.training) if is_student else None,
             "examples": candidate.examples,
             "batch_tokens": params.batch_tokens,
             "latency_rows": params.latency_rows,
@@ -172,11 +142,6 @@ def refused(candidate: Local, *, reason: str) -> Candidate:
     """A candidate that could answer no row at all."""
     answers = {row.id: Prediction(row.id, error=reason) for row in candidate.rows}
     return Candidate(candidate.name, candidate.label, candidate.kind, answers, asked=frozenset(answers))
-
-
-def view_of(student: InputArtifact, training: Mapping[str, Any]) -> dict[str, Any]:
-    """How the student's prompts differ from the rows'; see ``pipelines.recipes.chat.apply_view``."""
-    return dict(student.meta.get("prompt_view") or training.get("prompt_view") or {"mode": "keep", "text": ""})
 
 
 def keep_pace(path: Path, *, rows: int, seconds: float) -> None:

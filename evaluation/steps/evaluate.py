@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import model_validator
 
-from evaluation.asking import Mode, Session, Setting, ask_candidates, read_training, view_of
+from evaluation.asking import Mode, Session, Setting, ask_candidates
 from evaluation.items import ITEMS_FILE, write_items
 from evaluation.labels import dedupe_labels, find_labels
 from evaluation.report import DEFAULT_METRICS, Options, build_report, target_of_row
 from pipelines.steps import base
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
+from pipelines.steps.student import prompt_view_of, read_training
 from studio.lib.errors import StepError
 from studio.lib.params import Params, param
 from studio.registries import METRICS
@@ -203,7 +204,7 @@ def facts_of(
 ) -> dict[str, Any]:
     """What was evaluated, by name and hash."""
     base_model = training["base_model"]
-    view = view_of(inputs["student"], training)
+    view = prompt_view_of(inputs["student"], training)
     facts = {
         "Held-out rows": inputs["rows"].sha,
         "Student": inputs["student"].sha,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -14,8 +13,7 @@ from pipelines.exporters.gguf import GgufExporter, write_record
 from pipelines.recipes.chat import apply_view
 from pipelines.steps import base
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
-from pipelines.steps.train import base_model_config
-from studio.lib.errors import StepError
+from pipelines.steps.student import prepare_base, prompt_view_of, read_training
 from studio.lib.params import param
 from vault.rows import Row, read_rows, write_jsonl
 
@@ -87,7 +85,7 @@ class ExportGguf(base.Step):
         student, held_out = inputs["student"], inputs.get("rows")
         training = read_training(student)
         rows = [] if held_out is None else unique_rows(held_out.path, count=params.replay_rows)
-        view = student.meta.get("prompt_view") or training.get("prompt_view")
+        view = prompt_view_of(student, training)
         model = prepare_base(ctx, training)
         out = ctx.scratch / "gguf"
         config = {
@@ -110,33 +108,6 @@ class ExportGguf(base.Step):
         write_record(record, out)
         summary = summary_of(record)
         return StepResult({"gguf": Output(out, {**summary, "name": record["name"]})}, summary)
-
-
-def read_training(student: InputArtifact) -> dict[str, Any]:
-    """What the train step wrote beside the adapter."""
-    path = student.path / "training.json"
-    if not path.is_file():
-        raise StepError(
-            "The student's folder has no training.json, so its base model is unknown.",
-            action="Wire the output of a train step into 'student'.",
-        )
-    return dict(json.loads(path.read_text(encoding="utf-8")))
-
-
-def prepare_base(ctx: Context, training: Mapping[str, Any]) -> dict[str, Any]:
-    """The base model that the student was trained on, made ready by a child and checked by its revision."""
-    told = training["base_model"]
-    ref = str(told["ref"])
-    if ref.startswith("hub:"):
-        ref = f"{ref.partition('@')[0]}@{told['revision']}"
-    found: dict[str, Any] = ctx.run_child("pipelines.recipes.base_models", base_model_config(ref))
-    if found["revision"] != told["revision"]:
-        raise StepError(
-            f"The base model {told['ref']} has changed since the student was trained (now {found['revision'][:12]}, then "
-            f"{str(told['revision'])[:12]}).",
-            action="Put the earlier model back, or train again on the present one.",
-        )
-    return found
 
 
 def unique_rows(folder: Path, *, count: int) -> list[Row]:

@@ -11,6 +11,7 @@ from pydantic import field_validator, model_validator
 
 from pipelines.steps import base
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
+from pipelines.steps.student import BASE_MODELS, base_model_config
 from studio.lib.canonical import file_sha256, fingerprint
 from studio.lib.errors import StepError
 from studio.lib.params import Params, param
@@ -189,7 +190,7 @@ class Train(base.Step):
         if write_jsonl(files["train"], read_rows(source.path)) == 0:
             raise StepError("There is no row to learn from.", action="Look at what the steps before this one dropped.")
         validated = held is not None and write_jsonl(files["validation"], read_rows(held.path)) > 0
-        model = ctx.run_child("pipelines.recipes.base_models", base_model_config(params.base_model))
+        model = ctx.run_child(BASE_MODELS, base_model_config(params.base_model))
         view = prompt_view(params)
         config = {
             "base_model": {key: model[key] for key in ("path", "ref", "revision", "files")},
@@ -225,17 +226,6 @@ def prompt_view(params: Train.Params) -> dict[str, str]:
 def recipe_params(params: Train.Params) -> dict[str, Any]:
     """The params that ``pipelines.recipes.train.TrainParams`` knows."""
     return params.model_dump(exclude={"base_model", "system_prompt_mode", "system_prompt"})
-
-
-def base_model_config(ref: str) -> dict[str, Any]:
-    """The config of the child that makes a base model ready (``pipelines.recipes.base_models``)."""
-    from django.conf import settings
-
-    return {
-        "ref": ref,
-        "cache_dir": str(settings.DATA_ROOT / "models"),
-        "allowed_dirs": [str(folder) for folder in settings.MODEL_DIRS],
-    }
 
 
 def base_identity(ref: str) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from pipelines.steps.export_gguf import (
     ExportGguf,
     common_system_prompt,
     default_name,
-    read_training,
     summary_of,
     verdict,
 )
+from pipelines.steps.student import read_training
 from studio.lib.errors import StepError
 from tests.exporters.conftest import make_adapter
 from tests.pipelines.steps.desk import Desk, row

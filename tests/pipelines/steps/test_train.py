@@ -14,7 +14,8 @@ from pytest_django.fixtures import Settings
 
 from pipelines import child
 from pipelines.steps.base import InputArtifact
-from pipelines.steps.train import DEFAULT_MODEL, Train, base_identity, base_model_config, recipe_params, summary_of
+from pipelines.steps.student import base_model_config
+from pipelines.steps.train import DEFAULT_MODEL, Train, base_identity, recipe_params, summary_of
 from studio.lib.errors import StepError
 from tests.pipelines.steps.desk import Desk, row
 from vault.rows import Row, write_rows
