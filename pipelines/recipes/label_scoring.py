@@ -1,9 +1,9 @@
-"""Exact scores of a closed label set: log P(label, end of turn | prompt) of every label that matters, by its trie.
+"""Scores of a closed label set: log P(label, end of turn | prompt) of every label that matters, by the labels' trie.
 
-Labels share beginnings, so they are scored as a trie, one forward for the open nodes of all rows at a time. A node's
-log-probability bounds the whole mass below it, so a node that is worth less than ``PRUNE`` of a complete label is not
-opened: with N labels the confidence is off by less than ``N * PRUNE``. A tuned student opens few nodes more than it would
-generate; pruning with 0 opens all.
+Labels share beginnings, so they are scored as a trie, one forward for the open nodes of all rows at a time, the likeliest
+first. A node's probability is the most that all labels below it can have together, so the search stops when the best label is
+certain and everything not opened is worth less than ``TOLERANCE`` of what was: the confidence is off by no more than
+that. A tuned student opens few nodes more than it would generate; a tolerance of 0 opens all.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pipelines.recipes.decoding import Branch, Decoder, Scores
 from pipelines.recipes.events import RecipeError
 
-PRUNE = 1e-4
+TOLERANCE = 0.01
+EAGER = math.log(0.1)
+"""While no label of a row is finished, nodes with at least this share of the likeliest one's probability are opened."""
 
 
 @dataclass(slots=True)
@@ -63,14 +65,15 @@ def build_trie(completions: Sequence[Sequence[int]], names: Sequence[str]) -> No
     return root
 
 
-def score_labels(decoder: Decoder, start: Scores, rows: int, *, trie: Node, prune: float = PRUNE) -> list[LabelScore]:
+def score_labels(
+    decoder: Decoder, start: Scores, rows: int, *, trie: Node, tolerance: float = TOLERANCE
+) -> list[LabelScore]:
     """Score every row of the decoder's last ``start`` (whose scores are ``start``) against the trie."""
-    floor = math.log(prune) if prune > 0 else -math.inf
     done: list[dict[int, float]] = [{} for _ in range(rows)]
     waiting: list[list[Open]] = [[] for _ in range(rows)]
     for row in range(rows):
         _open(start, row, Open((), 0, trie, 0.0), done[row], waiting[row])
-    while chosen := [(row, item) for row in range(rows) for item in _choose(done[row], waiting[row], floor)]:
+    while chosen := [(row, item) for row in range(rows) for item in _choose(done[row], waiting[row], tolerance)]:
         chains = [_chain(item) for _, item in chosen]
         branches = [
             Branch(row, item.path[: item.known], chain) for (row, item), (chain, _) in zip(chosen, chains, strict=True)
@@ -95,13 +98,24 @@ def _open(scores: Scores, position: int, item: Open, done: dict[int, float], wai
             waiting.append(Open((*item.path, token), len(item.path), child, total))
 
 
-def _choose(done: dict[int, float], waiting: list[Open], floor: float) -> list[Open]:
-    """Take the nodes worth opening now: near the best finished label, or near the best node while none is finished."""
+def _choose(done: dict[int, float], waiting: list[Open], tolerance: float) -> list[Open]:
+    """Take the nodes worth opening now off ``waiting``: none when what waits no longer matters."""
     if not waiting:
         return []
-    ceiling = max(done.values()) if done else max(item.logprob for item in waiting)
-    chosen = [item for item in waiting if item.logprob >= ceiling + floor]
-    waiting[:] = [item for item in waiting if item.logprob < ceiling + floor]
+    waiting.sort(key=lambda item: -item.logprob)
+    if not done:
+        count = sum(item.logprob >= waiting[0].logprob + EAGER for item in waiting)
+    else:
+        top = max(*done.values(), waiting[0].logprob)
+        masses = [math.exp(item.logprob - top) for item in waiting]
+        allowed = tolerance * math.fsum(math.exp(value - top) for value in done.values())
+        count, left = 0, math.fsum(masses)
+        best = max(done.values())
+        while count < len(waiting) and (waiting[count].logprob > best or left > allowed or tolerance == 0):
+            left -= masses[count]
+            count += 1
+    chosen = waiting[:count]
+    del waiting[:count]
     return chosen
 
 

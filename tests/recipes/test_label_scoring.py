@@ -59,7 +59,7 @@ def table(first: float) -> dict[tuple[int, ...], dict[int, float]]:
 
 def test_the_score_of_a_label_is_the_product_of_its_tokens_with_the_end() -> None:
     decoder = TableDecoder(table(0.6))
-    score = score_labels(decoder, decoder.start([[9]]), 1, trie=build_trie(LABELS, list("abc")), prune=0.0)[0]
+    score = score_labels(decoder, decoder.start([[9]]), 1, trie=build_trie(LABELS, list("abc")), tolerance=0.0)[0]
     expected = [0.6 * 0.25 * 0.5, 0.6 * 0.75 * 0.5, 0.4 * 0.9]
     assert [math.exp(score.logprobs[i]) for i in range(3)] == pytest.approx(expected)
     assert score.label == 2
@@ -72,6 +72,16 @@ def test_a_branch_that_cannot_matter_is_not_opened() -> None:
     assert set(score.logprobs) == {2}
     assert decoder.read == 1
     assert score.confidence == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_confidence_is_off_by_no_more_than_the_tolerance() -> None:
+    trie = build_trie(LABELS, list("abc"))
+    for first in (0.001, 0.01, 0.02, 0.1, 0.5, 0.9, 0.99):
+        decoder = TableDecoder(table(first))
+        exact = score_labels(decoder, decoder.start([[9]]), 1, trie=trie, tolerance=0.0)[0]
+        quick = score_labels(decoder, decoder.start([[9]]), 1, trie=trie, tolerance=0.01)[0]
+        assert quick.label == exact.label
+        assert exact.confidence <= quick.confidence <= exact.confidence * 1.01
 
 
 def test_a_branch_set_aside_is_opened_when_the_favourite_disappoints() -> None:

@@ -64,7 +64,7 @@ def test_packed_label_scores_are_those_of_every_label_alone(decoder_and_model: A
     decoder, model = decoder_and_model
     trie = build_trie(LABELS, ["a", "b", "c", "d"])
     start = decoder.start(own(PROMPTS))
-    for prompt, score in zip(PROMPTS, score_labels(decoder, start, 3, trie=trie, prune=0.0), strict=True):
+    for prompt, score in zip(PROMPTS, score_labels(decoder, start, 3, trie=trie, tolerance=0.0), strict=True):
         naive = torch.tensor([label_logprob(model, prompt, label) for label in LABELS])
         assert [score.logprobs[i] for i in range(4)] == pytest.approx(naive.tolist(), abs=2e-4)
         assert score.label == int(naive.argmax())
