@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -15,6 +15,13 @@ from pipelines.recipes.edge_loss import Edges, edge_loss, head_of
 from pipelines.recipes.events import Events, RecipeError
 from pipelines.recipes.prefix_tree import Sequence
 from pipelines.recipes.tree_attention import hidden_states, tree_attention
+
+
+class Done(NamedTuple):
+    """What this attempt has computed; tokens as the rows have them, before sharing."""
+
+    rows: int
+    tokens: int
 
 
 class TreeTrainer(Trainer):
@@ -27,7 +34,7 @@ class TreeTrainer(Trainer):
     def __init__(self, *, model: Any, args: TrainingArguments, train: list[Sequence], **options: Any) -> None:
         self.budget: int = options.pop("budget")
         self.share: bool = options.pop("share")
-        self.tokens_done = 0
+        self.done = Done(rows=0, tokens=0)
         super().__init__(model=model, args=args, train_dataset=train, data_collator=self.collate, **options)
         self.causal = model.get_base_model()
         self.head = head_of(self.causal)
@@ -50,7 +57,7 @@ class TreeTrainer(Trainer):
             part = self.pass_loss(packed) / total
             self.accelerator.backward(part)
             loss += part.detach()
-            self.tokens_done += packed.tokens
+            self.done = Done(self.done.rows + packed.rows, self.done.tokens + packed.tokens)
         if not torch.isfinite(loss):
             raise RecipeError(
                 f"The loss became {float(loss)} at step {self.state.global_step + 1}: the training has diverged.",
@@ -119,11 +126,11 @@ class Reporter(TrainerCallback):
         self.events, self.rows, self.rows_per_step, self.clock = events, rows, rows_per_step, clock
         self.trainer: TreeTrainer | None = None
         self.history: list[dict[str, float]] = []
-        self._mark = (time.monotonic(), 0, 0)
+        self._mark = (time.monotonic(), Done(0, 0))
         self._note = ""
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._mark = (time.monotonic(), state.global_step, self._tokens())
+        self._mark = (time.monotonic(), self._computed())
         self.history = [entry for entry in state.log_history if "loss" in entry or "eval_loss" in entry]
         self.events.progress(self._done(state), self._total(state), unit="rows")
 
@@ -139,7 +146,7 @@ class Reporter(TrainerCallback):
         if "loss" not in kept and "eval_loss" not in kept:
             return
         if "loss" in kept:
-            kept |= self._rates(step)
+            kept |= self._rates()
         for name, value in kept.items():
             self.events.metric(name, value, at=step)
         self.history.append({**kept, "step": step})
@@ -150,20 +157,18 @@ class Reporter(TrainerCallback):
         last = losses[-max(1, len(losses) // 10) :]
         return sum(last) / len(last)
 
-    def _rates(self, step: int) -> dict[str, float]:
-        then, step_then, tokens_then = self._mark
-        now, tokens = time.monotonic(), self._tokens()
-        self._mark = (now, step, tokens)
+    def _rates(self) -> dict[str, float]:
+        (then, before), now, done = self._mark, time.monotonic(), self._computed()
+        self._mark = (now, done)
         elapsed = now - then
-        if step <= step_then or elapsed <= 0:
+        if done.rows <= before.rows or elapsed <= 0:
             return {}
-        rows = (step - step_then) * self.rows_per_step / elapsed
-        per_second = (tokens - tokens_then) / elapsed
-        self._note = f"{rows:,.1f} rows/s, {per_second:,.0f} tokens/s"
-        return {"rows_per_second": rows, "tokens_per_second": per_second}
+        rows, tokens = (done.rows - before.rows) / elapsed, (done.tokens - before.tokens) / elapsed
+        self._note = f"{rows:,.1f} rows/s, {tokens:,.0f} tokens/s"
+        return {"rows_per_second": rows, "tokens_per_second": tokens}
 
-    def _tokens(self) -> int:
-        return self.trainer.tokens_done if self.trainer else 0
+    def _computed(self) -> Done:
+        return self.trainer.done if self.trainer else Done(0, 0)
 
     def _done(self, state: TrainerState) -> int:
         return min(round(state.epoch * self.rows) if state.epoch else 0, self._total(state))

@@ -159,10 +159,12 @@ def _disagreement(model: torch.nn.Module, ids: torch.Tensor) -> float:
     model.eval()
     device = next(model.parameters()).device
     tree = build([Sequence(row.tolist(), first=1) for row in ids]).to(device)
-    with tree_attention(model):
-        packed = hidden_states(model, tree)
-    alone = model.base_model(input_ids=ids.to(device), use_cache=False).last_hidden_state[:, :-1]
-    model.train(training)
+    try:
+        with tree_attention(model):
+            packed = hidden_states(model, tree)
+        alone = model.base_model(input_ids=ids.to(device), use_cache=False).last_hidden_state[:, :-1]
+    finally:
+        model.train(training)
     worst = 0.0
     for row, span in enumerate(tree.spans):
         apart = alone[row].float()
