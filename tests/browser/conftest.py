@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 # The browser's API runs an event loop in this thread, so that Django would refuse the database to the tests.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+
+
+# A busy machine may take longer than the usual five seconds to draw a page.
+expect.set_options(timeout=20_000)
 
 
 def find_chromium() -> str | None:
