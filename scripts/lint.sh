@@ -12,7 +12,8 @@ check() {
 }
 
 built_assets() {
-    npm ci --silent && npm run --silent build && git diff --exit-code --stat -- static
+    if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then npm ci --silent || return; fi
+    npm run --silent build && git diff --exit-code --stat -- static
 }
 
 templates() {
