@@ -99,6 +99,7 @@ class MetricChart extends HTMLElement {
       series.push({ label: one.name, stroke, width: 2, points: { show: this.shown.x.length < 3 }, spanGaps: true, dash: one.dash ? [5, 4] : undefined });
     }
     const axis = { stroke: colour("ink-2"), font: `11px ${style.getPropertyValue("--font-mono") || "monospace"}`, ticks: { show: false }, grid: { stroke: colour("line"), width: 1 } };
+    this.cutNote = make("div", "chart-cut");
     this.tip = make("div", "chart-tip");
     this.tip.hidden = true;
     this.marks = this.ends.map((end) => {
@@ -113,15 +114,34 @@ class MetricChart extends HTMLElement {
       padding: [12, this.room(), 0, 4],
       legend: { show: false },
       cursor: { y: false, points: { size: 7 } },
-      scales: { x: { time: false } },
+      scales: { x: { time: false }, y: { range: (_, low, high) => this.heights(low, high) } },
       axes: [{ ...axis, size: 28, grid: { show: false } }, { ...axis, size: 48, values: (_, ticks) => ticks.map(short) }],
       series,
       hooks: { setCursor: [(plot) => this.point(plot)], draw: [() => this.labels()] },
     }, this.columns(), this.stage);
     const axisName = make("div", "chart-axis");
     axisName.textContent = this.getAttribute("x-label") || "step";
-    this.plot.over.append(this.tip, axisName, ...this.marks);
+    this.plot.over.append(this.tip, axisName, this.cutNote, ...this.marks);
     this.labels();
+  }
+
+  /**
+   * The range of the y axis. A curve that begins far above where it lives (a loss does) would be a flat line along the
+   * bottom: then the axis ends just above nearly all of the points, and a note says how high the curve goes.
+   */
+  heights(low, high) {
+    if (low == null) return [0, 1];
+    const values = this.shown.series.flatMap((series) => series.values).filter((value) => value != null).sort((a, b) => a - b);
+    const most = values[Math.floor(0.94 * (values.length - 1))];
+    const cut = values.length >= 40 && low >= 0 && high > 2.5 * most;
+    const top = cut ? 1.6 * most : high;
+    if (this.cutNote) {
+      this.cutNote.hidden = !cut;
+      this.cutNote.textContent = cut ? `up to ${short(high)} above the axis` : "";
+    }
+    const span = top - low || Math.abs(top) || 1;
+    const floor = low >= 0 && low - 0.1 * span < 0.35 * top ? 0 : low - 0.08 * span;
+    return [floor, top + 0.06 * span];
   }
 
   /** Space to the right of the plot for the names written at the ends of the lines. */
