@@ -1,7 +1,8 @@
 """GGUF files of a student: ``python -m pipelines.exporters.gguf CONFIG.json``.
 
 CONFIG: ``{"base_model": {"path", "ref", "revision"}, "adapter": folder | null, "out": folder, "work": folder, "name": str,
-"quantisations": [...], "system": str | null, "card": {...}, "threads": n | null}``. Merge, convert, quantise, reopen, write
+"quantisations": [...], "system": str | null, "card": {...}, "threads": n | null, "calibration": {"rows": jsonl,
+"prompt_view"} | null}``. Merge, convert, quantise, reopen, write
 the texts. Each file appears complete or not at all, so a second run goes on after the last finished phase.
 """
 
@@ -67,6 +68,7 @@ class GgufExporter:
             "base_model": {key: config["base_model"].get(key) for key in ("ref", "revision")},
             "system": config.get("system"),
             "card": dict(config.get("card") or {}),
+            "balanced": json.loads((work / "balanced").read_text("utf-8")),
             "files": told,
         }
         write_texts(record, out, base=base)
@@ -161,7 +163,8 @@ def make_master(config: Mapping[str, Any], base: Path, work: Path, events: Event
     events.progress(0, phases, unit="phases", note="Adding the adapter to the weights")
     if not merged.is_dir():
         adapter = Path(config["adapter"]) if config.get("adapter") else None
-        merge(base, adapter, merged)
+        told = merge(base, adapter, merged, rows=calibration_rows(config.get("calibration"), base))
+        (work / "balanced").write_text(json.dumps(told.balanced), encoding="utf-8")
     saved = json.loads((merged / "config.json").read_text("utf-8"))
     kind = "bf16" if (saved.get("dtype") or saved.get("torch_dtype")) == "bfloat16" else "f16"
     events.progress(1, phases, unit="phases", note="Converting to GGUF")
@@ -169,6 +172,19 @@ def make_master(config: Mapping[str, Any], base: Path, work: Path, events: Event
     convert.convert(merged, master, kind=kind, name=config["name"])
     shutil.rmtree(merged)
     return master
+
+
+def calibration_rows(calibration: Mapping[str, Any] | None, base: Path) -> list[list[int]]:
+    """Token ids of the first prompts of the calibration rows, as the student sees them; their answers are not looked at."""
+    if not calibration:
+        return []
+    from pipelines.exporters.balance import ROWS
+    from pipelines.recipes.answering import read_rows
+    from pipelines.recipes.chat import apply_view
+    from pipelines.recipes.train import load_chat
+
+    rows = read_rows(Path(calibration["rows"]))[:ROWS]
+    return load_chat(base).encode_prompts([apply_view(row["prompt"], calibration.get("prompt_view")) for row in rows])
 
 
 def make_file(master: Path, file: Path, *, quantisation: str, work: Path, threads: int | None) -> None:

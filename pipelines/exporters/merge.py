@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipelines.recipes.events import RecipeError
 
@@ -13,20 +14,29 @@ TEMPLATE_FILES = ("chat_template*", "additional_chat_templates", "generation_con
 LARGEST_F16 = 65_504.0
 
 
-def merge(base: Path, adapter: Path | None, out: Path) -> str:
+class Merged(NamedTuple):
+    """``kind``: ``"f16"`` or ``"bf16"``, what the weights were rounded to. ``balanced``: see ``balance``."""
+
+    kind: str
+    balanced: bool
+
+
+def merge(base: Path, adapter: Path | None, out: Path, *, rows: Sequence[Sequence[int]] = ()) -> Merged:
     """Write ``base`` with ``adapter`` merged in to the folder ``out`` (which appears complete or not at all).
 
     The sum is made in fp32 and rounded once: to fp16, which keeps three more bits of each weight than bf16, or to bf16 when
-    a weight is beyond fp16's range. Returns ``"f16"`` or ``"bf16"``. Memory: the model in fp32.
+    a weight is beyond fp16's range. With token ``rows``, channels are evened out first. Memory: the model in fp32.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
+    from pipelines.exporters.balance import balance
     from pipelines.recipes.predict import merge_adapter
 
     model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, use_safetensors=True)
     if adapter is not None:
         model = merge_adapter(model, adapter)
+    balanced = balance(model.eval(), rows)
     largest = max(float(p.detach().abs().max()) for p in model.parameters())
     if largest != largest or largest == float("inf"):
         raise RecipeError(
@@ -46,4 +56,4 @@ def merge(base: Path, adapter: Path | None, out: Path) -> str:
                 shutil.copyfile(source, partial / source.name)
     shutil.rmtree(out, ignore_errors=True)
     partial.rename(out)
-    return kind
+    return Merged(kind, balanced)

@@ -98,9 +98,13 @@ class ExportGguf(base.Step):
             "system": common_system_prompt(rows, view),
             "card": card_facts(training, inputs, rows),
             "threads": params.threads,
+            "calibration": None,
         }
+        if rows:
+            write_jsonl(ctx.scratch / "replay.rows.jsonl", rows)
+            config["calibration"] = {"rows": str(ctx.scratch / "replay.rows.jsonl"), "prompt_view": view}
         told = ctx.run_child("pipelines.exporters.gguf", config)
-        record = {key: told[key] for key in ("name", "base_model", "system", "card", "files")}
+        record = {key: told[key] for key in ("name", "base_model", "system", "card", "balanced", "files")}
         if rows:
             replay(ctx, params, record, rows, adapter=student.path, base=Path(model["path"]), view=view)
         record["parity"] = verdict(record["files"], minimum=params.minimum_agreement)
@@ -168,7 +172,6 @@ def replay(
     Answers of an earlier attempt of this step are kept.
     """
     questions = ctx.scratch / "replay.rows.jsonl"
-    write_jsonl(questions, rows)
     common = {
         "rows": str(questions),
         "labels": None,
@@ -181,7 +184,8 @@ def replay(
     }
     ours = ctx.scratch / "adapter.jsonl"
     ctx.log(f"Replaying {len(rows):,} held-out rows through the adapter and {len(record['files'])} files.")
-    chosen = {"base_model": str(base), "adapter": str(adapter), "out": str(ours)}
+    # In fp32, as the files were made: bf16 products would blur the comparison more than eight-bit weights do.
+    chosen = {"base_model": str(base), "adapter": str(adapter), "out": str(ours), "precision": "float32"}
     pairs = [(row.id, row.user_text) for row in rows]
     if not answered(ours, rows):
         ctx.run_child("pipelines.recipes.predict", {**common, **chosen, "latency_rows": 0})
