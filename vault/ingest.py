@@ -9,6 +9,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,6 @@ from vault.scan import Tally, good_rows
 from vault.uploads import is_disk_full
 
 BEAT_SECONDS = 1.0
-BEAT_ROWS = 200
 UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -48,8 +48,8 @@ class NeedsGoodRowsOnly(StudioError):
 def receive(file: Any, *, workspace: Workspace, name: str, user: Any) -> Upload:
     """Take an uploaded file into scratch and guess its format and mapping.
 
-    ``file`` comes from ``vault.uploads.ScratchUploadHandler``. Raises ``ReaderError`` for a file that no reader can use;
-    nothing is kept then.
+    ``file`` comes from ``vault.uploads.ScratchUploadHandler``. Raises ``ReaderError`` for a file that no reader can use.
+    Nothing is kept when this or anything else goes wrong.
     """
     upload = Upload(
         workspace=workspace,
@@ -61,16 +61,15 @@ def receive(file: Any, *, workspace: Workspace, name: str, user: Any) -> Upload:
         created_by=user,
     )
     upload.findings = {"lines": file.line_count}
-    target = source_path(upload)
-    target.parent.mkdir(exist_ok=True)
-    os.replace(file.temporary_file_path(), target)
-    try:
+    with ExitStack() as undo:
+        undo.callback(discard, upload)
+        target = source_path(upload)
+        target.parent.mkdir(exist_ok=True)
+        os.replace(file.temporary_file_path(), target)
         upload.reader = recognise(target, READERS.items(), name=file.name)
         upload.params = READERS[upload.reader]().suggest(target)
-    except ReaderError:
-        discard(upload)
-        raise
-    upload.save(force_insert=True)
+        upload.save(force_insert=True)
+        undo.pop_all()
     return upload
 
 
@@ -194,12 +193,13 @@ def _import(upload: Upload) -> None:
     with ProblemLog(problems_path(upload)) as log:
         write(source, folder, reader, params, tally, file_name=upload.file_name, beat=beat, on_problem=log.add)
     found = upload.findings | tally.as_json() | {"notices": scan.notices(source, params, tally), "complete": True}
-    Upload.objects.filter(pk=upload.pk).update(findings=found)
+    upload.write(findings=found)
     check(tally, file_name=upload.file_name, good_rows_only=upload.good_rows_only)
     upload.heartbeat(progress_done=tally.line, progress_note="Storing")
+    placed = store.place(folder, kind="dataset", beat=every_second(beat))
     with transaction.atomic():
         upload.version = record_version(
-            folder,
+            placed,
             workspace=upload.workspace,
             name=upload.dataset_name,
             user=upload.created_by,
@@ -207,7 +207,7 @@ def _import(upload: Upload) -> None:
             sha256=upload.sha256,
             tally=tally,
         )
-        Upload.objects.filter(pk=upload.pk).update(version=upload.version)
+        upload.write(version=upload.version)
         upload.finish(State.SUCCEEDED)
     shutil.rmtree(source.parent, ignore_errors=True)
     for leftover in scratch_of(upload).glob("rows-*"):
@@ -238,12 +238,23 @@ def write(
 
 
 def _beating(items: Iterator[Row | RowError], beat: Callable[[], None]) -> Iterator[Row | RowError]:
+    tick = every_second(beat)
+    for item in items:
+        tick()
+        yield item
+
+
+def every_second(beat: Callable[[], None]) -> Callable[[], None]:
+    """A function that may be called as often as one likes and calls ``beat`` at most once in ``BEAT_SECONDS``."""
     last = time.monotonic()
-    for count, item in enumerate(items):
-        if count % BEAT_ROWS == 0 and time.monotonic() - last >= BEAT_SECONDS:
+
+    def tick() -> None:
+        nonlocal last
+        if time.monotonic() - last >= BEAT_SECONDS:
             beat()
             last = time.monotonic()
-        yield item
+
+    return tick
 
 
 def check(tally: Tally, *, file_name: str, good_rows_only: bool) -> None:
@@ -264,9 +275,9 @@ def check(tally: Tally, *, file_name: str, good_rows_only: bool) -> None:
 
 
 def record_version(
-    folder: Path, *, workspace: Workspace, name: str, user: Any, file_name: str, sha256: str, tally: Tally
+    placed: store.Placed, *, workspace: Workspace, name: str, user: Any, file_name: str, sha256: str, tally: Tally
 ) -> DatasetVersion:
-    """Publish a folder of rows as the next version of the dataset ``name``. Call it inside a transaction.
+    """Record rows that lie in the store as the next version of the dataset ``name``. Call it inside a transaction.
 
     When the newest version already holds these very rows, that version is returned and no new one is made.
     """
@@ -276,7 +287,7 @@ def record_version(
     )
     # Two imports into one dataset take their numbers one after the other.
     dataset = Dataset.objects.select_for_update().get(pk=dataset.pk)
-    artifact = store.publish(folder, kind="dataset", workspace=workspace, meta={"rows": tally.kept})
+    artifact = store.record(placed, kind="dataset", workspace=workspace, meta={"rows": tally.kept})
     latest = dataset.latest
     if latest is not None and latest.artifact_id == artifact.pk:
         return latest
@@ -331,14 +342,15 @@ def import_file(
         folder = store.scratch_dir(scratch) / "rows"
         write(path, folder, made, values, tally, file_name=path.name, beat=lambda: None)
         check(tally, file_name=path.name, good_rows_only=good_rows_only)
+        placed, sha256 = store.place(folder, kind="dataset"), file_sha256(path)
         with transaction.atomic():
             return record_version(
-                folder,
+                placed,
                 workspace=workspace,
                 name=name,
                 user=user,
                 file_name=path.name,
-                sha256=file_sha256(path),
+                sha256=sha256,
                 tally=tally,
             )
     finally:

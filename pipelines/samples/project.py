@@ -65,7 +65,7 @@ def add_recording(rows: Iterable[Row], *, workspace: Workspace, user: User | Non
         folder = store.scratch_dir(scratch) / "rows"
         kept = write_rows(folder, rows)
         return ingest.record_version(
-            folder,
+            store.place(folder, kind="dataset"),
             workspace=workspace,
             name=ANSWERS,
             user=user,

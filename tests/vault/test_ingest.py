@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 
 from studio import audit
@@ -25,7 +26,7 @@ from vault.ingest import NeedsGoodRowsOnly, import_file
 from vault.models import Artifact, Dataset, DatasetVersion, Upload
 from vault.problems import read_problems
 from vault.readers.base import ReaderError
-from vault.rows import read_rows
+from vault.rows import Row, read_rows
 from vault.tasks import ingest_upload
 
 MAP = {"prompt": "{text}", "completion": "label"}
@@ -160,7 +161,7 @@ def test_a_full_disk_while_publishing_rolls_everything_back(
         raise store.DiskFull
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "publish", full)
+        patch.setattr(store, "place", full)
         run(upload)
     assert upload.state == State.FAILED and "disk is full" in upload.error
     assert Dataset.objects.count() == 0 and AuditEvent.objects.count() == 0
@@ -217,6 +218,87 @@ def test_a_worker_that_fails_after_it_lost_its_lease_says_nothing(
     run(upload)
     assert (upload.state, upload.attempt, upload.error) == (State.RUNNING, 7, "")
     assert not (ingest.scratch_of(upload) / "rows-1").exists()
+
+
+def test_rows_are_hashed_before_the_transaction_begins(
+    draft: Callable[..., Upload], workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's one write lock is not held while a large file is hashed and flushed."""
+    place, depths = store.place, []
+    outside = len(connection.savepoint_ids)
+
+    def watch(folder: Path, **how: Any) -> store.Placed:
+        depths.append(len(connection.savepoint_ids) - outside)
+        return place(folder, **how)
+
+    monkeypatch.setattr(store, "place", watch)
+    assert run(draft(GOOD)).state == State.SUCCEEDED
+    path = tmp_path / "local.csv"
+    path.write_text(GOOD + "more,greeting\n")
+    import_file(path, workspace=workspace, name="Local", params=MAP)
+    assert depths == [0, 0]
+
+
+def test_a_cancel_request_is_heard_while_the_rows_are_stored(
+    draft: Callable[..., Upload], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = draft(GOOD)
+    monkeypatch.setattr(ingest, "BEAT_SECONDS", 0.0)
+    place = store.place
+
+    def cancel_first(folder: Path, **how: Any) -> store.Placed:
+        Upload.objects.get(pk=upload.pk).request_cancel()
+        return place(folder, **how)
+
+    monkeypatch.setattr(store, "place", cancel_first)
+    run(upload)
+    assert upload.state == State.CANCELLED
+    assert DatasetVersion.objects.count() == 0 and Artifact.objects.count() == 0
+
+
+def test_a_worker_that_lost_its_lease_does_not_write_its_findings(
+    draft: Callable[..., Upload], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = draft(GOOD)
+    write = ingest.write
+
+    def taken_over(*args: Any, **kwargs: Any) -> None:
+        write(*args, **kwargs)
+        Upload.objects.filter(pk=upload.pk).update(attempt=7, findings={"kept": "by the other worker"})
+
+    monkeypatch.setattr(ingest, "write", taken_over)
+    assert run(upload).findings == {"kept": "by the other worker"}
+
+
+def test_a_slow_reader_shows_that_it_is_alive_at_every_row(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    beats: list[int] = []
+    rows = (Row(id=f"r{n}", prompt=[]) for n in range(5))
+    assert len(list(ingest._beating(rows, lambda: beats.append(1)))) == 5
+    assert len(beats) == 5
+
+
+def test_a_received_file_is_not_kept_when_anything_goes_wrong(
+    workspace: Workspace, editor: User, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Received:
+        name, size, sha256, line_count = "tickets.csv", len(GOOD), "0" * 64, 3
+
+        def temporary_file_path(self) -> str:
+            path = data_root / "scratch" / "uploads" / "arrived"
+            path.write_text(GOOD)
+            return str(path)
+
+    def broken(*_: Any, **__: Any) -> str:
+        raise ZeroDivisionError("a bug in a reader")
+
+    monkeypatch.setattr(ingest, "recognise", broken)
+    with pytest.raises(ZeroDivisionError):
+        ingest.receive(Received(), workspace=workspace, name="x", user=editor)
+    assert list((data_root / "scratch").glob("upload-*")) == [] and Upload.objects.count() == 0
 
 
 def test_a_cancel_request_stops_a_running_import(draft: Callable[..., Upload], monkeypatch: pytest.MonkeyPatch) -> None:

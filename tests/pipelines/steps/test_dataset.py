@@ -26,7 +26,7 @@ def add_version(workspace: Workspace, folder: Path, *texts: str) -> DatasetVersi
     kept = write_rows(folder / f"rows-{len(texts)}", (row(text, "x") for text in texts))
     tally = Tally(kept=kept)
     return record_version(
-        folder / f"rows-{kept}",
+        store.place(folder / f"rows-{kept}", kind="dataset"),
         workspace=workspace,
         name="Letters",
         user=None,
