@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import shutil
 from typing import Any
@@ -12,16 +11,12 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 from django.http import HttpRequest
 
+from studio.lib.disk import is_disk_full
 from studio.lib.errors import StudioError
 from vault.store import DiskFull
 
 SPARE = 64 << 20
 """Bytes that stay free on the disk whatever is uploaded."""
-
-
-def is_disk_full(error: OSError) -> bool:
-    """Whether an error says that the disk, or the user's share of it, is full."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
 
 
 class ScratchUploadHandler(FileUploadHandler):
