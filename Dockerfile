@@ -37,7 +37,7 @@ CMD ["python", "-m", "uvicorn", "studio.asgi:application", "--host", "0.0.0.0", 
 
 FROM web AS scheduler
 HEALTHCHECK NONE
-CMD ["python", "-m", "celery", "-A", "studio.celery", "beat", "--schedule", "/tmp/clock", "--pidfile", "", "--loglevel", "INFO"]
+CMD ["python", "-m", "celery", "-A", "studio.celery", "worker", "--queues", "clock", "--pool", "solo", "--beat", "--schedule", "/tmp/clock", "--loglevel", "INFO"]
 
 FROM base AS worker-cpu
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
@@ -49,7 +49,7 @@ USER studio
 STOPSIGNAL SIGQUIT
 HEALTHCHECK --interval=60s --timeout=20s --start-period=30s \
     CMD ["sh", "-c", "celery -A studio.celery inspect ping --timeout 10 --destination celery@$(hostname)"]
-CMD ["python", "-m", "celery", "-A", "studio.celery", "worker", "--queues", "cpu,io", "--concurrency", "2", "--loglevel", "INFO"]
+CMD ["python", "-m", "celery", "-A", "studio.celery", "worker", "--queues", "cpu,io", "--concurrency", "4", "--loglevel", "INFO"]
 
 FROM worker-cpu AS worker-gpu
 CMD ["python", "-m", "celery", "-A", "studio.celery", "worker", "--queues", "gpu", "--concurrency", "1", "--loglevel", "INFO"]

@@ -34,6 +34,8 @@ CHILD_ENV = {
 GRACE_SECONDS = 10.0
 BEAT_SECONDS = 2.0
 TAIL_LINES = 40
+MAX_EVENT_BYTES = 256 << 20
+MAX_LINE_BYTES = 1 << 20
 _PR_SET_PDEATHSIG = 1
 
 Event = dict[str, Any]
@@ -105,6 +107,9 @@ def _follow(
         try:
             kind, text = inbox.get(timeout=0.5)
         except queue.Empty:
+            if process.poll() is not None:
+                # Something the child started keeps the pipes open; what the child itself said has been read.
+                break
             continue
         if text is None:
             open_streams -= 1
@@ -133,7 +138,8 @@ def _follow(
 
 def _pump(kind: str, stream: IO[bytes], inbox: queue.Queue[tuple[str, str | None]]) -> None:
     try:
-        while line := stream.readline(1 << 20):
+        limit = MAX_EVENT_BYTES if kind == "event" else MAX_LINE_BYTES
+        while line := stream.readline(limit):
             inbox.put((kind, line.decode("utf-8", "replace").rstrip("\n")))
     finally:
         inbox.put((kind, None))
@@ -153,7 +159,7 @@ def _death(module: str, code: int, tail: list[str]) -> StepError:
     if code == -signal.SIGKILL:
         return StepError(
             f"The {name} process was killed by the system, most likely because the machine ran out of memory.",
-            action="Lower the memory use (fewer rows a step, a lower token limit, QLoRA instead of LoRA, a smaller base model) and retry.",
+            action="Lower the memory use and retry: fewer tokens at once, QLoRA instead of LoRA, or a smaller base model.",
         )
     if code < 0:
         return StepError(

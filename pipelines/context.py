@@ -78,12 +78,18 @@ class StepContext:
         return int(self.job.params.get("seed") or 0)
 
     def progress(self, done: int, total: int | None = None, *, unit: str = "rows", note: str = "") -> None:
-        """Say how far this is; written at most once a second. Raises ``Cancelled`` or ``LeaseLost``."""
-        if note != self.job.progress_note or self.job.progress_since is None or done < self.job.progress_done:
+        """Say how far this is; written at most once a second. Raises ``Cancelled`` or ``LeaseLost``.
+
+        Rate and time left count from the beginning of a stretch of work: a new one begins when the unit or the total
+        changes, when ``done`` goes back, and as long as nothing is done. A changing note changes nothing.
+        """
+        job = self.job
+        same = (unit, total) == (job.progress_unit, job.progress_total) and 0 < job.progress_done <= done
+        if not same or job.progress_since is None:
             self._progress.update(progress_since=timezone.now(), progress_from=done)
+            job.progress_since, job.progress_from = self._progress["progress_since"], done
         self._progress.update(progress_done=done, progress_total=total, progress_unit=unit, progress_note=note[:200])
-        self.job.progress_note, self.job.progress_since = note, self.job.progress_since or timezone.now()
-        self.job.progress_done = done
+        job.progress_done, job.progress_total, job.progress_unit = done, total, unit
         self.beat()
 
     def beat(self, *, force: bool = False) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import OperationalError, transaction
 from pydantic import ValidationError
 
 from pipelines import runs
@@ -18,6 +17,7 @@ from pipelines.models import StepOutput, StepRun
 from pipelines.steps.base import InputArtifact, Step, StepResult
 from studio.jobs import State
 from studio.lib.canonical import fingerprint
+from studio.lib.disk import is_disk_full
 from studio.lib.errors import Cancelled, LeaseLost, StepError, StudioError, WaitForPerson
 from studio.registries import STEPS
 from vault import store
@@ -25,6 +25,16 @@ from vault import store
 log = structlog.get_logger(__name__)
 
 RETRY_DELAYS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
+
+
+class DatabaseBusy(StudioError):
+    """The database was locked or away for longer than a worker waits."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database did not answer in time.",
+            action="It is tried again by itself. If this happens often, use PostgreSQL (see docs/operations.md).",
+        )
 
 
 def _ignore(_: StepRun) -> None:
@@ -63,13 +73,14 @@ def _attempt(job: StepRun, on_progress: Callable[[StepRun], None]) -> None:
         _fail(job, error, retryable=False)
     except LeaseLost:
         raise
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            _fail_by_fault(job, error)
-        else:
-            _fail(job, store.DiskFull(), retryable=False)
+    except OperationalError as error:
+        log.warning("the database did not answer in time", exc_info=error)
+        _fail(job, DatabaseBusy(), retryable=True)
     except Exception as error:
-        _fail_by_fault(job, error)
+        if is_disk_full(error):
+            _fail(job, store.DiskFull(), retryable=False)
+        else:
+            _fail_by_fault(job, error)
     finally:
         runs.advance(job.run_id)
     if job.state == State.SUCCEEDED:
@@ -138,6 +149,9 @@ def _reusable(job: StepRun) -> StepRun | None:
         run__workspace_id=job.run.workspace_id, fingerprint=job.fingerprint, state=State.SUCCEEDED
     ).exclude(pk=job.pk)
     for candidate in earlier.order_by("-finished_at")[:5]:
+        if candidate.summary.get("incomplete"):
+            # It went on without some rows for a passing reason: another try may get them.
+            continue
         outputs = [o.artifact for o in candidate.outputs.select_related("artifact")]
         if outputs and all((store.folder_of(a.sha256) / store.MANIFEST).exists() for a in outputs):
             return candidate

@@ -39,12 +39,18 @@ def use_sign_in_link(token: str) -> User | None:
     return link.user if link.user.is_active else None
 
 
-@transaction.atomic
 def ensure_owner() -> str | None:
     """Make the first workspace and its owner when nobody is there yet.
 
     Returns a sign-in link's path as long as the owner has never signed in, None afterwards.
     """
+    owner = ensure_workspace()
+    return None if owner.last_login else make_sign_in_link(owner)
+
+
+@transaction.atomic
+def ensure_workspace() -> User:
+    """The first owner; made, with a workspace ``main``, when nobody is there yet."""
     users = get_user_model().objects
     owner = users.filter(memberships__role=Role.OWNER).order_by("pk").first()
     if owner is None:
@@ -54,4 +60,4 @@ def ensure_owner() -> str | None:
         workspace, _ = Workspace.objects.get_or_create(slug="main", defaults={"name": "Main workspace"})
         Membership.objects.create(workspace=workspace, user=owner, role=Role.OWNER)
         audit.record(workspace, actor=owner, verb="created", subject=f"workspace {workspace.slug}")
-    return None if owner.last_login else make_sign_in_link(owner)
+    return owner

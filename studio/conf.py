@@ -56,9 +56,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Send cookies over HTTPS only and trust X-Forwarded-Proto; set it behind a TLS proxy.",
     ),
     Setting("STUDIO_THREADS", "int", 16, "Threads of the web server's WSGI half."),
-    Setting(
-        "STUDIO_CPU_WORKERS", "int", 1, "Processes that take steps from the cpu and io queues in the embedded set-up."
-    ),
+    Setting("STUDIO_CPU_WORKERS", "int", 1, "Processes that take steps from the cpu queue in the embedded set-up."),
     Setting("STUDIO_MAX_UPLOAD_MB", "int", 4096, "Largest file that can be uploaded."),
     Setting(
         "STUDIO_MODEL_DIRS", "list", [], "Folders from which base models may be used (folder: and gguf: references)."

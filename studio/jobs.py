@@ -190,15 +190,24 @@ class Job(models.Model):
     def heartbeat(self, **progress: Any) -> None:
         """Extend the lease and write progress; raises :class:`LeaseLost` or :class:`Cancelled`."""
         self.write(lease_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS), **progress)
-        if type(self)._default_manager.filter(pk=self.pk, cancel_requested_at__isnull=False).exists():
+        if self._cancel_is_requested():
             raise Cancelled("Cancelled by request.")
+
+    def _cancel_is_requested(self) -> bool:
+        return type(self)._default_manager.filter(pk=self.pk, cancel_requested_at__isnull=False).exists()
 
     def finish(self, state: State, *, error: str = "", action: str = "", trace: str = "") -> None:
         """End this attempt for good: succeeded, failed or cancelled."""
         self.write(state=state, finished_at=timezone.now(), lease_until=None, error=error, action=action, trace=trace)
 
     def release(self, *, error: str, action: str = "", trace: str = "", delay: timedelta = timedelta()) -> None:
-        """Give it back to be tried again after ``delay``, keeping what went wrong visible meanwhile."""
+        """Give it back to be tried again after ``delay``, keeping what went wrong visible meanwhile.
+
+        A job that somebody asked to cancel meanwhile ends as cancelled instead.
+        """
+        if self._cancel_is_requested():
+            self.finish(State.CANCELLED)
+            return
         self.write(
             state=State.PENDING,
             lease_until=None,
@@ -210,7 +219,10 @@ class Job(models.Model):
         )
 
     def wait(self, *, question: str, action: str = "") -> None:
-        """Hand over to a person; the worker is freed."""
+        """Hand over to a person; the worker is freed. A job that somebody asked to cancel meanwhile ends as cancelled instead."""
+        if self._cancel_is_requested():
+            self.finish(State.CANCELLED)
+            return
         self.write(state=State.WAITING, lease_until=None, error=question, action=action)
 
     # --- a person's moves --------------------------------------------------------------------------------------------

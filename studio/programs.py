@@ -42,8 +42,12 @@ def worker_program(name: str, *, queues: str, concurrency: int, env: dict[str, s
 
 
 def clock_program(*, schedule: Path, env: dict[str, str]) -> Program:
-    """Celery beat, which rings for what is ready and has no ringer."""
-    command = (*CELERY, "beat", "--schedule", str(schedule), "--pidfile", "", "--loglevel", "INFO")
+    """Celery beat and, in the same program, the worker that does what it rings for: taking jobs back from dead workers and
+    ringing for what is ready. A worker of its own, so that no long step ever keeps it waiting."""
+    command = (
+        *(*CELERY, "worker", "--hostname", "clock@%h", "--queues", "clock", "--pool", "solo"),
+        *("--beat", "--schedule", str(schedule), "--loglevel", "INFO", "--without-gossip", "--without-mingle"),
+    )
     return Program(name="clock", command=command, env=env, cwd=BASE_DIR, tier=2)
 
 

@@ -197,7 +197,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
 CELERY_BEAT_SCHEDULE = {
-    "reap": {"task": "studio.tasks.reap", "schedule": 10.0, "options": {"queue": "io", "expires": 10}}
+    "reap": {"task": "studio.tasks.reap", "schedule": 10.0, "options": {"queue": "clock", "expires": 10}}
 }
 if CELERY_BROKER_URL.startswith("filesystem://"):
     _mailbox = DATA_ROOT / "broker"

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from studio.lib.canonical import file_sha256, fingerprint
+from studio.lib.disk import is_disk_full
 from studio.lib.errors import StudioError
 from studio.models import Workspace
 from vault.models import Artifact
@@ -76,15 +77,15 @@ def _no_beat() -> None:
 def list_files(folder: Path, *, beat: Callable[[], None] = _no_beat) -> dict[str, dict[str, Any]]:
     """Relative name → size in bytes and hash of every regular file below ``folder``. Symbolic links are refused.
 
-    ``beat`` is called once a file, for callers that must show they are alive.
+    ``beat`` is called about once a megabyte, for callers that must show they are alive.
     """
     files: dict[str, dict[str, Any]] = {}
     for item in sorted(folder.rglob("*")):
         if item.is_symlink():
             raise ValueError(f"{item.name} is a symbolic link; artifacts hold plain files only.")
         if item.is_file() and item.name != MANIFEST:
-            beat()
-            files[item.relative_to(folder).as_posix()] = {"size": item.stat().st_size, "sha256": file_sha256(item)}
+            digest = file_sha256(item, beat=beat)
+            files[item.relative_to(folder).as_posix()] = {"size": item.stat().st_size, "sha256": digest}
     return files
 
 
@@ -116,7 +117,7 @@ def place(folder: Path, *, kind: str, beat: Callable[[], None] = _no_beat) -> Pl
     try:
         return _place(folder, kind=kind, beat=beat)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise DiskFull from error
         raise
 
@@ -158,11 +159,11 @@ def _flush(item: Path) -> None:
         os.close(descriptor)
 
 
-def verify(artifact: Artifact) -> list[str]:
+def verify(artifact: Artifact, *, beat: Callable[[], None] = _no_beat) -> list[str]:
     """Every difference between an artifact's manifest and its files on disk, in words; empty when all is well."""
     folder = path(artifact)
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    found, told = list_files(folder), manifest["files"]
+    found, told = list_files(folder, beat=beat), manifest["files"]
     problems = [f"{name} is missing." for name in told if name not in found]
     problems += [f"{name} was added." for name in found if name not in told]
     problems += [f"{name} has changed." for name in told if name in found and told[name] != found[name]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,15 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 (64 hex digits) of a file's bytes, read in 1 MiB pieces."""
+def _no_beat() -> None:
+    """The default for callers that need not show they are alive."""
+
+
+def file_sha256(path: Path, *, beat: Callable[[], None] = _no_beat) -> str:
+    """SHA-256 (64 hex digits) of a file's bytes, read in 1 MiB pieces; ``beat`` is called after each."""
     digest = hashlib.sha256()
     with path.open("rb") as source:
         while chunk := source.read(CHUNK):
             digest.update(chunk)
+            beat()
     return digest.hexdigest()

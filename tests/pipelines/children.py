@@ -32,6 +32,9 @@ def main() -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             print(json.dumps({"event": "pids", "pids": [os.getpid()]}), flush=True)
             time.sleep(600)
+        case "leave_a_grandchild":
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            print(json.dumps({"event": "result", "answer": "x" * (3 << 20)}), flush=True)
         case "flood":
             sys.stdout.write("not json\n" * 5000 + json.dumps({"event": "result"}) + "\n")
 

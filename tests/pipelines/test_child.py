@@ -64,12 +64,17 @@ def test_a_child_that_dies_is_reported_with_its_last_line(tmp_path: Path) -> Non
 def test_a_child_killed_by_the_system_is_reported_as_out_of_memory(tmp_path: Path) -> None:
     with pytest.raises(StepError, match="out of memory") as caught:
         run(tmp_path, do="out_of_memory")
-    assert "fewer rows a step" in caught.value.action
+    assert "fewer tokens at once" in caught.value.action
 
 
 def test_what_is_not_an_event_is_a_log_line(tmp_path: Path) -> None:
     _, lines = run(tmp_path, do="flood")
     assert lines.count("not json") == 5000
+
+
+def test_a_large_result_arrives_whole_though_a_grandchild_keeps_the_pipes_open(tmp_path: Path) -> None:
+    result, _ = run(tmp_path, do="leave_a_grandchild")
+    assert len(result["answer"]) == 3 << 20
 
 
 @pytest.mark.parametrize("how", ["hang", "ignore_term"])

@@ -237,3 +237,64 @@ def test_a_scratch_folder_in_use_is_not_entered(start: Start, data_root: Path) -
     make.refresh_from_db()
     assert make.state == State.PENDING
     assert "shutting down" in make.error
+
+
+def test_rate_and_time_left_survive_a_note_that_changes_all_the_time(start: Start) -> None:
+    from pipelines.context import StepContext
+
+    run = start(chain())
+    job = StepRun.claim(step_of(run, "make").pk)
+    assert job is not None
+    context = StepContext(job, on_progress=lambda step: None)
+    context.progress(0, 100, note="Loading")
+    context.progress(10, 100, note="1.0 rows/s")
+    context.flush()
+    StepRun.objects.filter(pk=job.pk).update(progress_since=timezone.now() - timedelta(seconds=10))
+    job.progress_since = timezone.now() - timedelta(seconds=10)
+    context.progress(20, 100, note="2.0 rows/s")
+    context.flush()
+    fresh = StepRun.objects.get(pk=job.pk)
+    assert fresh.progress_note == "2.0 rows/s"
+    assert fresh.rate == pytest.approx(1, rel=0.2)
+    assert fresh.seconds_left == pytest.approx(80, rel=0.2)
+    context.progress(1, 12, unit="files")
+    context.flush()
+    assert StepRun.objects.get(pk=job.pk).rate is None
+
+
+def test_a_result_that_is_not_whole_is_not_reused(start: Start, toy_steps: list[str]) -> None:
+    first = runs.run_to_end(start(chain()))
+    StepRun.objects.filter(run=first, node="say").update(summary={"incomplete": True})
+    runs.run_to_end(start(chain()))
+    assert toy_steps == ["source", "answer", "answer"]
+
+
+def test_a_full_disk_ends_the_step_with_what_to_do(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.pipelines import toys
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(toys, "write_rows", full)
+    run = runs.run_to_end(start(chain()))
+    make = step_of(run, "make")
+    assert make.state == State.FAILED
+    assert "disk is full" in make.error and "Free some space" in make.action
+
+
+def test_a_database_that_is_busy_only_delays_a_step(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.db import OperationalError
+
+    from tests.pipelines import toys
+
+    def locked(*_: object, **__: object) -> int:
+        raise OperationalError("database is locked")
+
+    run = start(chain())
+    with monkeypatch.context() as patch:
+        patch.setattr(toys, "write_rows", locked)
+        executor.execute(step_of(run, "make").pk)
+    make = step_of(run, "make")
+    assert make.state == State.PENDING and make.not_before is not None
+    StepRun.objects.update(not_before=None)
+    assert runs.run_to_end(run).state == State.SUCCEEDED

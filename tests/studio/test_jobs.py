@@ -161,6 +161,18 @@ def test_waiting_frees_the_worker_and_an_answer_gives_fresh_attempts(workspace: 
     assert Upload.claim(job.pk) is not None
 
 
+@pytest.mark.parametrize("move", ["release", "wait"])
+def test_a_cancel_that_was_asked_for_wins_over_a_retry_and_over_a_question(workspace: Workspace, move: str) -> None:
+    job = Upload.claim(make_job(workspace).pk)
+    assert job is not None
+    Upload.objects.get(pk=job.pk).request_cancel()
+    if move == "release":
+        job.release(error="busy")
+    else:
+        job.wait(question="Raise the cap?")
+    assert Upload.objects.get(pk=job.pk).state == State.CANCELLED
+
+
 def test_only_a_failed_or_cancelled_job_can_be_retried(workspace: Workspace) -> None:
     job = Upload.claim(make_job(workspace).pk)
     assert job is not None

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ["valkey-server", "uvicorn", "gpu@", "cpu@", "beat"]
+PARTS = ["valkey-server", "uvicorn", "gpu@", "cpu@", "io@", "clock@"]
 
 
 @dataclass

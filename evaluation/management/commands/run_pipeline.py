@@ -19,7 +19,7 @@ from evaluation.scorecards import read_report, scorecard_of
 from pipelines import drafts, runs
 from pipelines import spec as specs
 from pipelines.models import Run, StepRun
-from studio.accounts import ensure_owner
+from studio.accounts import ensure_workspace
 from studio.jobs import State
 from studio.lib.errors import StudioError
 from studio.models import Workspace
@@ -63,7 +63,7 @@ class Command(BaseCommand):
         """Import, start or continue, follow, print, and say with the exit status how it ended."""
         settings.RING = False
         call_command("migrate", verbosity=0, interactive=False)
-        ensure_owner()
+        ensure_workspace()
         workspace = Workspace.objects.filter(slug=options["workspace"]).first()
         if workspace is None:
             known = ", ".join(Workspace.objects.values_list("slug", flat=True))
@@ -79,7 +79,7 @@ class Command(BaseCommand):
 
     def _prepare(self, options: dict[str, Any], workspace: Workspace) -> Run:
         path: Path = options["spec"]
-        document = specs.load_text(path.read_text(encoding="utf-8"))
+        document = specs.load_text(path.read_bytes().decode("utf-8", "replace"))
         spec = specs.parse(document)
         imports = document.get("imports") or {}
         for name, file in options["dataset"]:
@@ -96,11 +96,11 @@ class Command(BaseCommand):
         name = str(document.get("name") or path.stem)
         pipeline = drafts.save_by_slug(workspace, slug=slugify(name)[:80] or "pipeline", name=name, spec=spec)
         version = runs.freeze(pipeline, user=None, message=f"From {path.name}")
-        unfinished = version.runs.exclude(state=State.SUCCEEDED).order_by("-number").first()
-        if unfinished is not None and runs.sources_unchanged(unfinished):
-            self.stdout.write(f"Continuing run {unfinished.number}.")
-            runs.retry_run(unfinished, user=None)
-            return unfinished
+        newest = version.runs.order_by("-number").first()
+        if newest is not None and newest.state != State.SUCCEEDED and runs.sources_unchanged(newest):
+            self.stdout.write(f"Continuing run {newest.number}.")
+            runs.retry_run(newest, user=None)
+            return newest
         run = runs.start_run(version, user=None)
         self.stdout.write(f"Started run {run.number}.")
         return run

@@ -20,6 +20,8 @@ from studio.lib.errors import StudioError
 from studio.supervisor import Supervisor
 
 READY_SECONDS = 90
+IO_WORKERS = 3
+"""Imports and teachers at work at once: they wait for disks and networks, so that several share a core well."""
 
 
 class Command(BaseCommand):
@@ -99,7 +101,8 @@ class Command(BaseCommand):
         self.seed(env)
         cpu_workers = conf.read("STUDIO_CPU_WORKERS")
         supervisor.start(programs.web_program(host=host, port=port, env=env))
-        supervisor.start(programs.worker_program("cpu", queues="cpu,io", concurrency=cpu_workers, env=env))
+        supervisor.start(programs.worker_program("cpu", queues="cpu", concurrency=cpu_workers, env=env))
+        supervisor.start(programs.worker_program("io", queues="io", concurrency=IO_WORKERS, env=env))
         supervisor.start(programs.worker_program("gpu", queues="gpu", concurrency=1, env=env))
         supervisor.start(programs.clock_program(schedule=settings.DATA_ROOT / "run" / "clock", env=env))
         supervisor.wait_until("web server", lambda: programs.answers(url), timeout=READY_SECONDS)
