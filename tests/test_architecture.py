@@ -181,3 +181,38 @@ def test_the_tables_import_no_variant() -> None:
         "__future__.annotations",
         "studio.lib.registry.Registry",
     ]
+
+
+def _workspace_views() -> list[tuple[str, Any]]:
+    """Address and view of every URL below ``/w/<workspace>/``."""
+    from django.urls import URLPattern, URLResolver, get_resolver
+
+    found: list[tuple[str, Any]] = []
+
+    def walk(resolver: URLResolver, prefix: str) -> None:
+        for entry in resolver.url_patterns:
+            address = prefix + str(entry.pattern)
+            if isinstance(entry, URLResolver):
+                walk(entry, address)
+            elif isinstance(entry, URLPattern) and address.startswith("w/"):
+                found.append((address, entry.callback))
+
+    walk(get_resolver(), "")
+    return found
+
+
+def test_every_view_of_a_workspace_checks_the_role() -> None:
+    views = _workspace_views()
+    assert len(views) > 30
+    unguarded = [address for address, view in views if not _required_role(view)]
+    assert unguarded == []
+
+
+def _required_role(view: Any) -> Any:
+    """The role a view demands, through whatever decorators stand around it."""
+    while view is not None:
+        role = getattr(view, "required_role", None)
+        if role is not None:
+            return role
+        view = getattr(view, "__wrapped__", None)
+    return None
