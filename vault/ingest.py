@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from studio import audit
 from studio.jobs import State
 from studio.lib.canonical import file_sha256, fingerprint
+from studio.lib.disk import is_disk_full
 from studio.lib.errors import Cancelled, LeaseLost, StudioError
 from studio.lib.params import problems as param_problems
 from studio.models import Workspace
@@ -32,7 +33,6 @@ from vault.readers import Reader, ReaderError, recognise
 from vault.readers.base import RowError
 from vault.rows import Row, write_rows
 from vault.scan import Tally, good_rows
-from vault.uploads import is_disk_full
 
 BEAT_SECONDS = 1.0
 UNSAFE = re.compile(r"[^\w.-]+")
@@ -92,6 +92,14 @@ def problems_path(upload: Upload) -> Path:
 def discard(upload: Upload) -> None:
     """Delete the working folder of an upload that will not be imported."""
     store.remove_scratch(f"upload-{upload.pk}")
+
+
+def dismiss(upload: Upload) -> bool:
+    """Forget an import that failed: its row and its file. False when it is not (or no longer) a failed one."""
+    deleted, _ = Upload.objects.filter(pk=upload.pk, state=State.FAILED, version=None).delete()
+    if deleted:
+        discard(upload)
+    return bool(deleted)
 
 
 # --- mapping -----------------------------------------------------------------------------------------------------------

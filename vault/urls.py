@@ -12,6 +12,7 @@ urlpatterns = [
     path("uploads/<uuid:pk>/start/", uploads.start, name="upload_start"),
     path("uploads/<uuid:pk>/accept/", uploads.accept, name="upload_accept"),
     path("uploads/<uuid:pk>/cancel/", uploads.cancel, name="upload_cancel"),
+    path("uploads/<uuid:pk>/dismiss/", uploads.dismiss, name="upload_dismiss"),
     path("uploads/<uuid:pk>/retry/", uploads.retry, name="upload_retry"),
     path("uploads/<uuid:pk>/problems/", uploads.problems, name="upload_problems"),
     path("uploads/<uuid:pk>/problems.csv", downloads.problems, name="upload_problems_file"),

@@ -179,6 +179,17 @@ def retry(request: WorkspaceRequest, pk: Any) -> HttpResponse:
     return redirect("upload", request.workspace.slug, upload.pk)
 
 
+@role_required("editor")
+@require_POST
+def dismiss(request: WorkspaceRequest, pk: Any) -> HttpResponse:
+    """Forget a failed import, so that it waits for nobody any more."""
+    upload = get_upload(request, pk)
+    if not ingest.dismiss(upload):
+        return redirect("upload", request.workspace.slug, upload.pk)
+    messages.info(request, f"The failed import of {upload.file_name} was dismissed.")
+    return redirect("vault", request.workspace.slug)
+
+
 @role_required("viewer")
 @require_safe
 def problems(request: WorkspaceRequest, pk: Any) -> HttpResponse:

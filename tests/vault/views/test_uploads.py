@@ -307,6 +307,32 @@ def test_a_failed_import_can_be_tried_again(editor_client: Client, draft: Callab
     assert upload.state == State.SUCCEEDED
 
 
+def test_a_failed_import_can_be_dismissed_and_waits_for_nobody_any_more(
+    editor_client: Client, draft: Callable[..., Upload], data_root: Path, workspace: Workspace
+) -> None:
+    upload = draft("text,label\nonly\n")
+    editor_client.post(url(upload, "start/"), typed(good_rows_only="on"))
+    ingest.run_upload(upload.pk)
+    assert url(upload, "dismiss/") in editor_client.get(url(upload)).text
+    assert url(upload) in editor_client.get("/w/lab/").text
+    page = editor_client.post(url(upload, "dismiss/"), follow=True)
+    assert page.status_code == 200 and "was dismissed" in page.text
+    assert url(upload) not in page.text and url(upload) not in editor_client.get("/w/lab/").text
+    assert Upload.objects.count() == 0 and list((data_root / "scratch").glob("upload-*")) == []
+
+
+def test_only_a_failed_import_can_be_dismissed(editor_client: Client, draft: Callable[..., Upload]) -> None:
+    upload = draft()
+    assert editor_client.post(url(upload, "dismiss/")).status_code == 302
+    assert Upload.objects.count() == 1 and ingest.source_path(upload).exists()
+
+
+def test_the_progress_names_its_poll_once(editor_client: Client, draft: Callable[..., Upload]) -> None:
+    upload = draft()
+    Upload.objects.update(ready=True)
+    assert editor_client.get(url(upload), headers=HX).text.count("hx-ptag") == 1
+
+
 def test_problem_pages_follow_each_other(editor_client: Client, draft: Callable[..., Upload]) -> None:
     upload = draft(GOOD + "ragged\n" * 150)
     editor_client.post(url(upload, "start/"), typed())
@@ -329,7 +355,7 @@ def test_a_viewer_may_watch_but_not_touch(viewer_client: Client, draft: Callable
     assert viewer_client.get(NEW).status_code == 403
     assert send(viewer_client, GOOD).status_code == 403
     assert viewer_client.get(url(upload, "preview/")).status_code == 403
-    for part in ("start/", "accept/", "cancel/", "retry/"):
+    for part in ("start/", "accept/", "cancel/", "retry/", "dismiss/"):
         assert viewer_client.post(url(upload, part)).status_code == 403
     page = viewer_client.get(url(upload))
     assert page.status_code == 200 and "has not mapped this file yet" in page.text
@@ -346,5 +372,5 @@ def test_a_stranger_gets_404(stranger_client: Client, draft: Callable[..., Uploa
 
 def test_changes_need_a_post(editor_client: Client, draft: Callable[..., Upload]) -> None:
     upload = draft()
-    for part in ("start/", "accept/", "cancel/", "retry/"):
+    for part in ("start/", "accept/", "cancel/", "retry/", "dismiss/"):
         assert editor_client.get(url(upload, part)).status_code == 405
