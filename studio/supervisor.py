@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 from studio import guard
 from studio.lib.errors import StudioError
@@ -69,6 +71,7 @@ class Supervisor:
         self.programs: dict[str, Running] = {}
         self.stopping = False
         self.hurry = False
+        self._told: set[str] = set()
         logs.mkdir(parents=True, exist_ok=True)
         self._guard = self._start_guard()
 
@@ -100,7 +103,7 @@ class Supervisor:
 
     def _spawn(self, running: Running) -> None:
         program = running.program
-        with self.log_path(program.name).open("ab") as log:
+        with self._open_log(program.name) as log:
             try:
                 running.process = subprocess.Popen(
                     list(program.command),
@@ -243,18 +246,39 @@ class Supervisor:
 
     def log_tail(self, name: str, *, lines: int = 12) -> str:
         """The last lines of ``name``'s log, indented."""
-        with self.log_path(name).open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - 8192))
-            text = log.read().decode(errors="replace")
+        try:
+            with self.log_path(name).open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - 8192))
+                text = log.read().decode(errors="replace")
+        except OSError as error:
+            text = f"(it cannot be read: {error.strerror})"
         return "\n".join("  " + line for line in text.splitlines()[-lines:])
 
     def rotate_logs(self, *, limit: int = LOG_LIMIT_BYTES) -> None:
         """Move a log that outgrew ``limit`` bytes aside. Copied and emptied, because its program holds it open for appending."""
         for name in self.programs:
             path = self.log_path(name)
-            if path.stat().st_size > limit:
-                path.with_suffix(".log.1").write_bytes(path.read_bytes())
-                os.truncate(path, 0)
+            try:
+                if path.stat().st_size > limit:
+                    shutil.copyfile(path, path.with_suffix(".log.1"))
+                    os.truncate(path, 0)
+            except OSError as error:
+                self._say_once(f"{path} cannot be moved aside: {error.strerror}. Its program goes on.")
+
+    def _open_log(self, name: str) -> IO[bytes]:
+        """The log of a program that is about to start; a log that cannot be written is no reason not to start it."""
+        path = self.log_path(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("ab")
+        except OSError as error:
+            self._say_once(f"{path} cannot be written: {error.strerror}. What the {name} says is lost.")
+            return open(os.devnull, "ab")
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self.say(text)
 
 
 def _ending(returncode: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -175,6 +177,45 @@ def test_logs_hold_what_programs_print_and_are_moved_aside_when_long(supervisor:
     supervisor.rotate_logs(limit=1)
     assert log.read_text() == ""
     assert log.with_suffix(".log.1").read_text() == "hello\n"
+
+
+def test_a_deleted_log_and_a_full_disk_are_said_once_and_stop_nothing(
+    supervisor: Supervisor, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor.start(child(tmp_path, "worker", "print('hello', flush=True)\ntime.sleep(60)"))
+    log = supervisor.log_path("worker")
+    eventually(lambda: log.read_text() == "hello\n")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", full)
+        supervisor.rotate_logs(limit=1)
+        supervisor.rotate_logs(limit=1)
+    assert len(said) == 1 and "No space left" in said[0]
+    assert log.read_text() == "hello\n", "a log that could not be copied is not emptied"
+    log.unlink()
+    supervisor.rotate_logs(limit=1)
+    supervisor.rotate_logs(limit=1)
+    assert len(said) == 2 and "No such file" in said[1]
+    assert "cannot be read" in supervisor.log_tail("worker")
+    assert is_running(pids(tmp_path)[0])
+
+
+def test_a_program_starts_when_its_log_cannot_be_opened(
+    supervisor: Supervisor, tmp_path: Path, said: list[str]
+) -> None:
+    supervisor.log_path("worker").mkdir()
+    supervisor.start(child(tmp_path, "worker"))
+    eventually(lambda: pids(tmp_path))
+    assert len(said) == 1 and "cannot be written" in said[0]
+
+
+def test_a_logs_folder_that_was_deleted_is_made_again(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.logs.rmdir()
+    supervisor.start(child(tmp_path, "worker", "print('hello', flush=True)\ntime.sleep(60)"))
+    eventually(lambda: supervisor.log_path("worker").read_text() == "hello\n")
 
 
 def test_a_killed_guard_is_replaced(supervisor: Supervisor, tmp_path: Path) -> None:
