@@ -27,7 +27,7 @@ class MemberForm(forms.Form):
         choices=Role.choices,
         initial=Role.EDITOR,
         label="Role",
-        help_text="Viewers look, reviewers also review and sign, editors also change and run, owners also manage people and keys.",
+        help_text="Viewers look, reviewers also review and sign, editors also change, run and manage keys, owners also manage people.",
     )
 
     def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
