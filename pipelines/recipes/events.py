@@ -16,14 +16,22 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
+import stat
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from studio.lib.disk import is_disk_full
+
 PROGRESS_EVERY = 0.2
 """Seconds between two progress events; the last one (done == total) is always sent."""
+
+PARENT_EVERY = 2.0
+"""Seconds between two looks at whether the parent still lives."""
 
 
 class RecipeError(Exception):
@@ -89,29 +97,36 @@ def claim_stdout() -> TextIO:
     return stream
 
 
-OUT_OF_MEMORY_ACTION = "Lower the rows per step or the maximum tokens per row, or choose a smaller base model."
+OUT_OF_MEMORY_ACTION = (
+    "Lower “Tokens per pass” of the training, or “Tokens at once” of the evaluation or the export; or choose a smaller base "
+    "model."
+)
+DISK_FULL_ACTION = (
+    "Free some space on the disk, or move STUDIO_DATA_ROOT to a larger one, then retry: it goes on where it stood."
+)
 
 
 def run_main(main: Callable[[dict[str, Any], Events], dict[str, Any]]) -> None:
     """Run a recipe on the JSON file named by ``sys.argv[1]`` and exit: 0 with a result event, 1 with an error event.
 
-    Memory errors of Python, torch and the allocator become an error event with code ``out_of_memory``. Anything else is a
-    bug: its traceback goes to standard error, and there is neither a result nor an error event.
+    A full disk becomes an error event with code ``disk_full``, memory errors of Python, torch and the allocator one with
+    ``out_of_memory``. Anything else is a bug: its traceback goes to standard error, and there is neither a result nor an
+    error event. Ends with its parent where that reads the events.
     """
+    parent = os.getppid()
     stream = claim_stdout()
+    if stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+        # Into a pipe they go to whoever started this. Into a file or a terminal it may have been meant to outlive a shell.
+        threading.Thread(target=_end_with, args=(parent,), name="parent watch", daemon=True).start()
     events = Events(stream)
     try:
         config = json.loads(Path(sys.argv[1]).read_text("utf-8"))
         result = main(config, events)
-    except RecipeError as problem:
-        events.error(str(problem), action=problem.action, code=problem.code)
-        status = 1
-    except (MemoryError, RuntimeError, OSError) as problem:
-        if not is_out_of_memory(problem):
+    except Exception as problem:
+        told = explain(problem)
+        if told is None:
             raise
-        events.error(
-            f"There was not enough memory: {_first_line(problem)}", action=OUT_OF_MEMORY_ACTION, code="out_of_memory"
-        )
+        events.error(str(told), action=told.action, code=told.code)
         status = 1
     else:
         events.result(**result)
@@ -119,6 +134,28 @@ def run_main(main: Callable[[dict[str, Any], Events], dict[str, Any]]) -> None:
     stream.flush()
     sys.stderr.flush()
     os._exit(status)  # libraries' exit hooks (thread pools, CUDA) must not turn a finished run into a failed one
+
+
+def explain(problem: Exception) -> RecipeError | None:
+    """What the user is told of an exception; None for a bug."""
+    if is_disk_full(problem):
+        return RecipeError(f"The disk is full: {_first_line(problem)}", action=DISK_FULL_ACTION, code="disk_full")
+    if isinstance(problem, RecipeError):
+        return problem
+    if isinstance(problem, (MemoryError, RuntimeError, OSError)) and is_out_of_memory(problem):
+        return RecipeError(
+            f"There was not enough memory: {_first_line(problem)}", action=OUT_OF_MEMORY_ACTION, code="out_of_memory"
+        )
+    return None
+
+
+def _end_with(parent: int) -> None:
+    """End this process, and what it started, once it has another parent: only Linux does that by itself."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_EVERY)
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 def is_out_of_memory(problem: BaseException) -> bool:

@@ -69,8 +69,8 @@ def main(config: dict[str, Any], events: Events) -> dict[str, Any]:
         raise RecipeError(
             f"Training ran out of memory with {params.tokens_per_pass:,} tokens per pass and rows of up to "
             f"{params.max_tokens:,} tokens.",
-            action=f"Lower tokens per pass (to {max(256, params.tokens_per_pass // 2):,}), then turn on gradient "
-            "checkpointing, then lower the maximum tokens per row, or choose QLoRA or a smaller base model.",
+            action=f"Lower “Tokens per pass” (to {max(256, params.tokens_per_pass // 2):,}), then turn on “Gradient "
+            "checkpointing”, then lower “Longest row”, or choose QLoRA or a smaller base model.",
             code="out_of_memory",
         ) from problem
 
@@ -120,14 +120,18 @@ def _train(config: dict[str, Any], params: TrainParams, events: Events) -> dict[
         "peak_memory_bytes": peak_memory(),
         "resumed": bool(checkpoint),
     }
-    inputs = {
+    write_adapter(student.model, Path(config["out"]), {**inputs_of(config, params), **told, "losses": reporter.history})
+    return {"out": config["out"], **told}
+
+
+def inputs_of(config: dict[str, Any], params: TrainParams) -> dict[str, Any]:
+    """What ``training.json`` says of where the adapter comes from."""
+    return {
         "base_model": {k: config["base_model"].get(k) for k in ("ref", "revision", "files")},
         "params": asdict(params),
         "prompt_view": config.get("prompt_view"),
         "labels": config.get("labels"),
     }
-    write_adapter(student.model, Path(config["out"]), {**inputs, **told, "losses": reporter.history})
-    return {"out": config["out"], **told}
 
 
 class Student(NamedTuple):

@@ -206,7 +206,7 @@ def test_running_out_of_memory_names_the_setting_to_lower(
     with pytest.raises(RecipeError, match=r"3,072 tokens per pass") as caught:
         run(config(tmp_path, tiny_model_dir))
     assert caught.value.code == "out_of_memory"
-    assert "Lower tokens per pass (to 1,536)" in caught.value.action
+    assert "Lower “Tokens per pass” (to 1,536)" in caught.value.action
 
 
 def test_a_training_that_diverges_says_to_lower_the_learning_rate(tiny_model_dir: Path, tmp_path: Path) -> None:
