@@ -133,7 +133,7 @@ class OpenAITeacher(Teacher):
         if isinstance(error, APITimeoutError):
             return errors.timed_out(where, self.connection.timeout)
         if isinstance(error, StudioError):
-            return TeacherError(str(error), action=error.action, fatal=True)
+            return TeacherError(str(error).rstrip("."), action=error.action, fatal=True)
         if isinstance(error, APIConnectionError):
             return errors.unreachable(where, self.params.base_url, error.__cause__)
         if isinstance(error, (APIResponseValidationError, json.JSONDecodeError)):

@@ -23,7 +23,7 @@ class OpenAICompatibleTeacher(OpenAITeacher):
             label="Address",
             help="Up to and including /v1, for example http://127.0.0.1:11434/v1 for Ollama.",
             min_length=1,
-            suggestions=("http://127.0.0.1:11434/v1", "http://127.0.0.1:8080/v1"),
+            suggestions=("http://127.0.0.1:11434/v1",),
         )
         model: str = param(
             label="Model", help="The model's name as the server lists it under /v1/models.", min_length=1

@@ -7,8 +7,7 @@ to one prompt are its samples, in their order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
 from pipelines.teachers.base import Completion, Connection, Sampling, Teacher, TeacherError, Usage
@@ -83,29 +82,6 @@ def answer_of(row: Row, *, column: Column) -> Completion | None:
         cost_usd=meta.get("cost_usd"),
         raw_id=str(meta.get("raw_id") or ""),
     )
-
-
-def read_recording(path: Path) -> Iterator[Row]:
-    """The rows of a recording: a dataset folder, or a JSON-lines file of rows. Raises ``StepError`` naming a broken line."""
-    import json
-
-    from vault.rows import from_json, read_rows
-
-    if path.is_dir():
-        yield from read_rows(path)
-        return
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line)
-                yield from_json({"id": prompt_id(value["prompt"]), **value})
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise StepError(
-                    f"Line {number} of {path.name} is not a recorded answer: {error}.",
-                    action='Each line must be JSON with "prompt" (a list of messages) and "completion" (the answer).',
-                ) from None
 
 
 def missing_answers(examples: Sequence[str], *, total: int) -> StepError:

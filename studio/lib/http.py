@@ -110,9 +110,10 @@ def judge(target: Target, address: Address, allowed_hosts: Collection[str]) -> N
     if is_excepted(target, address, allowed_hosts):
         return
     where = target.host if target.host == str(address) else f"{target.host} ({address})"
+    entry = f"[{target.host}]:{target.port}" if ":" in target.host else f"{target.host}:{target.port}"
     raise ForbiddenAddress(
         f"{where} is not a public address, and this Studio may not reach it.",
-        action=f"Ask the operator to add {target.host}:{target.port} to STUDIO_ALLOWED_HOSTS_OUT, or use a public address.",
+        action=f"Ask the operator to add {entry} to STUDIO_ALLOWED_HOSTS_OUT, or use a public address.",
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from pipelines.teachers.base import Connection, Usage
 from pipelines.teachers.openai_compatible import OpenAICompatibleTeacher
 from studio.lib.errors import StudioError
-from studio.lib.http import ForbiddenAddress
+from studio.lib.http import ForbiddenAddress, check_url
 from tests.servers.chat import ChatServer, Reply
 from tests.servers.llama import running_llama_server
 from tests.teachers.asking import MakeTeacher, ask
@@ -24,6 +24,15 @@ def test_a_compatible_server_gets_the_field_that_all_of_them_know(
 def test_a_teacher_at_a_forbidden_address_is_refused_before_it_is_asked(make_teacher: MakeTeacher) -> None:
     with pytest.raises(ForbiddenAddress, match=r"169\.254\.169\.254"):
         make_teacher("openai_compatible", base_url="http://169.254.169.254/latest")
+
+
+def test_every_address_that_is_suggested_is_open_by_default() -> None:
+    from studio import conf
+
+    open_hosts = next(s.default for s in conf.SETTINGS if s.name == "STUDIO_ALLOWED_HOSTS_OUT")
+    suggested = OpenAICompatibleTeacher.Params.model_json_schema()["properties"]["base_url"]["suggestions"]
+    assert suggested == ["http://127.0.0.1:11434/v1"]
+    assert check_url(suggested[0], allowed_hosts=open_hosts)
 
 
 def test_no_key_sends_no_authorization(make_teacher: MakeTeacher, server: ChatServer) -> None:

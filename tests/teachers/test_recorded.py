@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 from pipelines.teachers.base import Connection, Sampling, TeacherError, Usage
-from pipelines.teachers.recorded import RecordedTeacher, answer_of, read_recording
+from pipelines.teachers.recorded import RecordedTeacher, answer_of
 from studio.lib.errors import StepError
 from tests.aside import run_aside
-from vault.rows import Message, Row, assistant, prompt_id, write_jsonl, write_rows
+from vault.rows import Message, Row, assistant
 
 
 def prompt(text: str) -> list[Message]:
@@ -71,25 +68,3 @@ def test_tool_calls_are_replayed() -> None:
     answer = answer_of(recorded, column="completion")
     assert answer is not None
     assert answer.message() == recorded.completion
-
-
-def test_a_recording_is_read_from_a_file_and_from_a_dataset_folder(tmp_path: Path) -> None:
-    rows = [row("a", "A", cost_usd=0.5), row("b", "B")]
-    write_jsonl(tmp_path / "answers.jsonl", rows)
-    write_rows(tmp_path / "folder", rows)
-    assert list(read_recording(tmp_path / "answers.jsonl")) == rows == list(read_recording(tmp_path / "folder"))
-
-
-def test_a_file_line_needs_only_prompt_and_completion(tmp_path: Path) -> None:
-    line = json.dumps({"prompt": prompt("a"), "completion": assistant("A")})
-    (tmp_path / "answers.jsonl").write_text(line + "\n\n", encoding="utf-8")
-    (read,) = read_recording(tmp_path / "answers.jsonl")
-    assert read.id == prompt_id(prompt("a"))
-
-
-@pytest.mark.parametrize("line", ["{nope", '{"completion": {}}', "[1, 2]", "3"])
-def test_a_broken_line_is_named(line: str, tmp_path: Path) -> None:
-    good = json.dumps({"prompt": prompt("a"), "completion": assistant("A")})
-    (tmp_path / "answers.jsonl").write_text(f"{good}\n{line}\n", encoding="utf-8")
-    with pytest.raises(StepError, match=r"Line 2 of answers\.jsonl"):
-        list(read_recording(tmp_path / "answers.jsonl"))

@@ -152,6 +152,21 @@ def test_the_operator_opens_hosts_ports_and_networks(entry: str, url: str, opene
         assert "STUDIO_ALLOWED_HOSTS_OUT" in caught.value.action
 
 
+@pytest.mark.parametrize(
+    ("url", "entry"),
+    [
+        ("http://127.0.0.1:8080/v1", "127.0.0.1:8080"),
+        ("http://[fd00::7]:8000/v1", "[fd00::7]:8000"),
+        ("https://localhost/v1", "localhost:443"),
+    ],
+)
+def test_a_refusal_names_the_setting_and_the_entry_that_would_open_it(url: str, entry: str) -> None:
+    with pytest.raises(ForbiddenAddress) as caught:
+        check_url(url)
+    assert f"add {entry} to STUDIO_ALLOWED_HOSTS_OUT" in caught.value.action
+    assert check_url(url, allowed_hosts=[entry])
+
+
 def test_a_name_is_refused_when_any_of_its_addresses_is_private(names: Callable[..., list[str]]) -> None:
     names("evil.test", ["8.8.8.8", "10.0.0.7"])
     with pytest.raises(ForbiddenAddress, match=r"evil\.test \(10\.0\.0\.7\)"):
