@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -172,18 +173,36 @@ def verify(artifact: Artifact, *, beat: Callable[[], None] = _no_beat) -> list[s
     return problems
 
 
-def sweep(*, older_than_seconds: float) -> Iterator[Path]:
+class Swept(NamedTuple):
+    """Something that was deleted, and the bytes it held."""
+
+    path: Path
+    size: int
+
+
+def size_of(item: Path) -> int:
+    """Bytes in a file, or in all files below a folder."""
+    return sum(part.lstat().st_size for part in (item, *item.rglob("*")) if part.is_file())
+
+
+def sweep(*, older_than_seconds: float) -> Iterator[Swept]:
     """Delete folders in the store that no row points to and that are older than this; yields each deleted folder.
 
     The age keeps a folder that was just placed, whose transaction is still open, out of danger.
     """
-    import time
-
     known = set(Artifact.objects.values_list("sha256", flat=True))
     limit = time.time() - older_than_seconds
     for folder in (settings.DATA_ROOT / "artifacts").glob("??/*"):
-        if folder.name not in known and folder.stat().st_mtime < limit:
-            doomed = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.deleted")
+        if folder.name in known:
+            continue
+        doomed = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.deleted")
+        try:
+            if folder.stat().st_mtime >= limit:
+                continue
+            size = size_of(folder)
             folder.rename(doomed)
-            shutil.rmtree(doomed)
-            yield folder
+        except FileNotFoundError:
+            # Another sweep was faster.
+            continue
+        shutil.rmtree(doomed)
+        yield Swept(folder, size)

@@ -1,11 +1,21 @@
 """Celery tasks of the Vault: each takes an id and asks the database whether there is still something to do."""
 
+import structlog
 from celery import shared_task
 
-from vault import ingest
+from vault import housekeeping, ingest
+
+log = structlog.get_logger(__name__)
 
 
 @shared_task(ignore_result=True)
 def ingest_upload(upload_id: str) -> None:
     """Import an uploaded file."""
     ingest.run_upload(upload_id)
+
+
+@shared_task(ignore_result=True)
+def sweep() -> None:
+    """Delete what the data folder no longer needs."""
+    for swept in housekeeping.sweep():
+        log.info("swept", path=str(swept.path), bytes=swept.size)
