@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "studio.polling.skip_unchanged",
     "axes.middleware.AxesMiddleware",
+    "studio.middleware.ProblemPage",
 ]
 
 ROOT_URLCONF = "studio.urls"
@@ -197,7 +198,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
 CELERY_BEAT_SCHEDULE = {
-    "reap": {"task": "studio.tasks.reap", "schedule": 10.0, "options": {"queue": "clock", "expires": 10}}
+    "reap": {"task": "studio.tasks.reap", "schedule": 10.0, "options": {"queue": "clock", "expires": 10}},
+    "sweep": {"task": "vault.tasks.sweep", "schedule": 24 * 3600.0, "options": {"queue": "io", "expires": 3600}},
 }
 if CELERY_BROKER_URL.startswith("filesystem://"):
     _mailbox = DATA_ROOT / "broker"

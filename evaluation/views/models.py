@@ -76,6 +76,8 @@ def download(request: WorkspaceRequest, pk: UUID, name: str) -> HttpResponseBase
     folder = store.path(artifact)
     if name not in json.loads((folder / store.MANIFEST).read_text(encoding="utf-8"))["files"]:
         raise Http404("This model has no such file.")
+    if not (folder / name).is_file():
+        raise store.Damaged(f"The file {name} of {artifact} is gone.", action="Restore it from a backup.")
     return send(request, folder / name, etag=f'"{artifact.sha256}:{name}"')
 
 
