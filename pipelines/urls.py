@@ -21,6 +21,7 @@ urlpatterns = [
     path("runs/<int:number>/steps/<str:node>/", steps.show, name="run_step"),
     path("runs/<int:number>/steps/<str:node>/answer/", steps.answer, name="run_step_answer"),
     path("runs/<int:number>/steps/<str:node>/outputs/<str:port>/", outputs.rows, name="run_output"),
+    path("runs/<int:number>/steps/<str:node>/outputs/<str:port>/rows.jsonl", outputs.download, name="run_output_file"),
     path("runs/<int:number>/steps/<str:node>/log.txt", steps.download_log, name="run_step_log"),
     path("runs/<int:number>/steps/<str:node>/metrics.json", steps.metrics, name="run_step_metrics"),
 ]

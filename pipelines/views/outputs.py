@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from pipelines.models import StepOutput
+from pipelines.models import StepOutput, StepRun
 from pipelines.runpages import step_view
 from pipelines.views.runs import get_step
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError
-from vault import store
+from vault import exports, store
 from vault.query import Filter, RowTable
+from vault.views.downloads import TYPES, attachment
 
 
 def position(text: str) -> int | None:
@@ -22,14 +24,19 @@ def position(text: str) -> int | None:
     return int(text) if text.isdigit() else None
 
 
+def get_output(step: StepRun, port: str) -> StepOutput:
+    """The dataset that a step put out under this port, or 404."""
+    return get_object_or_404(
+        StepOutput.objects.select_related("artifact"), step_run=step, port=port, artifact__kind="dataset"
+    )
+
+
 @require_safe
 @role_required("viewer")
 def rows(request: WorkspaceRequest, number: int, node: str, port: str) -> HttpResponse:
     """The rows of one dataset output; ``?search=`` filters, ``?after=`` and ``?before=`` page."""
     step = get_step(request, number, node)
-    output = get_object_or_404(
-        StepOutput.objects.select_related("artifact"), step_run=step, port=port, artifact__kind="dataset"
-    )
+    output = get_output(step, port)
     search = request.GET.get("search", "").strip()[:200]
     context: dict[str, Any] = {"step": step, "view": step_view(step), "port": port, "search": search}
     context["ports"] = [o.port for o in step.outputs.filter(artifact__kind="dataset")]
@@ -45,3 +52,12 @@ def rows(request: WorkspaceRequest, number: int, node: str, port: str) -> HttpRe
         return render(request, "pipelines/output.html", context | {"problem": error}, status=503)
     context["has_rejects"] = any("reject" in n.row.meta for n in page.rows)
     return render(request, "pipelines/output.html", context)
+
+
+@require_safe
+@role_required("viewer")
+def download(request: WorkspaceRequest, number: int, node: str, port: str) -> HttpResponseBase:
+    """All rows of one dataset output as JSON lines, streamed; a reject carries its reason in ``meta.reject``."""
+    folder = store.path(get_output(get_step(request, number, node), port).artifact)
+    name = slugify(f"run-{number}-{node}-{port}")
+    return attachment(exports.lines(folder, "jsonl"), name=f"{name}.jsonl", content_type=TYPES["jsonl"])
