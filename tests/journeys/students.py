@@ -62,6 +62,8 @@ def whole_path(student: Path, *, teacher: dict[str, Any], train: dict[str, Any])
     steps: list[tuple[str, str, dict[str, Any]]] = [
         ("data", "dataset", {"dataset": "things"}),
         ("teacher", "generate", teacher),
+        ("unique", "dedupe_exact", {}),
+        ("lengths", "filter_length", {}),
         ("labels", "allowed_labels", {}),
         ("split", "split", {"validation": 0.1, "test": 0.2}),
         ("student", "train", {"base_model": f"folder:{student}", "rows_per_step": 8, **train}),
@@ -70,7 +72,9 @@ def whole_path(student: Path, *, teacher: dict[str, Any], train: dict[str, Any])
     ]
     edges = [
         ("data.rows", "teacher.rows"),
-        ("teacher.rows", "labels.rows"),
+        ("teacher.rows", "unique.rows"),
+        ("unique.rows", "lengths.rows"),
+        ("lengths.rows", "labels.rows"),
         ("labels.rows", "split.rows"),
         ("split.train", "student.train"),
         ("split.validation", "student.validation"),

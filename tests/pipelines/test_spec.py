@@ -66,7 +66,7 @@ def test_edges_to_nothing_and_between_kinds_are_refused() -> None:
     assert "has no output 'lines'" in found
     value = chain()
     value["nodes"].append({"id": "t", "step": "export_gguf"})
-    value["edges"].append({"from": "make.rows", "to": "t.adapter"})
+    value["edges"].append({"from": "make.rows", "to": "t.student"})
     assert any("takes an adapter" in p for p in problems_of(value))
 
 
