@@ -43,9 +43,9 @@ banking77: ## Distil Banking77 from DATA=folder (train.csv, test.csv) to OUT=fol
 	@sh scripts/setup.sh run
 	@sh scripts/banking77.sh "$(DATA)"
 
-bench: ## Compare with what people use today (installs trl)
+bench: ## Compare with what people use today on DATA=folder with train.csv (installs trl)
 	@sh scripts/setup.sh bench
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script" || exit 1; done
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(PY) "$$script" --data "$(DATA)" || exit 1; done
 
 lock: setup ## Resolve pyproject.toml anew into the lock files
 	@$(PY) scripts/lock.py
@@ -53,7 +53,7 @@ lock: setup ## Resolve pyproject.toml anew into the lock files
 docs: setup ## Write the settings table of docs/operations.md anew
 	@$(PY) scripts/docs.py
 
-web-assets: ## Build the styles and the pipeline builder (needs Node)
+web-assets: ## Build the styles and gather the vendored browser code (needs Node)
 	@npm ci && npm run build
 
 clean: ## Remove .venv and caches; the data folder stays

@@ -1,7 +1,7 @@
 """Rows per second of the Studio's training recipe against TRL's ``SFTTrainer``, on the same rows, model and adapter.
 
     pip install 'distill-studio[ml,bench]'
-    python benchmarks/train_packing.py --data ../shared/data/banking77
+    python benchmarks/train_packing.py --data FOLDER   # with the train.csv of Banking77 (columns text, category)
 
 Three sets: Banking77 with all intents in the system prompt (``full``), with one sentence instead (``pruned``), and made-up
 chats that share nothing but the template (``chats``). Every measurement runs in a process of its own, one after the other,
@@ -41,7 +41,7 @@ PRUNED = "Classify the customer's banking message. Answer with its intent only."
 def main() -> None:
     """Run the comparison, or with ``--child`` one measurement of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "banking77")
+    parser.add_argument("--data", type=Path, help="folder with the train.csv of Banking77")
     parser.add_argument("--cache", type=Path, default=ROOT / "build" / "models")
     parser.add_argument("--memory-cap-gb", type=float, default=16.0)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -51,6 +51,8 @@ def main() -> None:
     if args.child:
         print(json.dumps(measure(json.loads(args.child.read_text()))))
         return
+    if args.data is None or not (args.data / "train.csv").is_file():
+        parser.error("say where Banking77's train.csv (columns text and category) is: --data FOLDER")
     with tempfile.TemporaryDirectory() as scratch:
         Bench(args, Path(scratch)).run(args.only)
 
