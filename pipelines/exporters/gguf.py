@@ -161,7 +161,7 @@ def make_master(config: Mapping[str, Any], base: Path, work: Path, events: Event
     phases = 3 + len(config["quantisations"])
     merged = work / "merged"
     events.progress(0, phases, unit="phases", note="Adding the adapter to the weights")
-    if not merged.is_dir():
+    if not (merged.is_dir() and (work / "balanced").is_file()):
         adapter = Path(config["adapter"]) if config.get("adapter") else None
         told = merge(base, adapter, merged, rows=calibration_rows(config.get("calibration"), base))
         (work / "balanced").write_text(json.dumps(told.balanced), encoding="utf-8")
