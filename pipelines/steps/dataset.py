@@ -58,7 +58,7 @@ class Dataset(base.Step):
             workspace_id=ctx.workspace_id, kind=ArtifactKind.DATASET, sha256=facts["artifact"]
         )
         name = f"version {facts['version']} of dataset “{facts['dataset']}”"
-        if damage := store.verify(artifact):
+        if damage := store.verify(artifact, beat=ctx.beat):
             raise StepError(
                 f"The files of {name} are not what was stored: {' '.join(damage)}",
                 action="Restore the data folder's 'artifacts' from a backup, or upload the file again.",

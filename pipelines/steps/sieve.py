@@ -33,13 +33,23 @@ class Verdict(NamedTuple):
 
 
 def reported(ctx: Context, rows: Iterable[Row], *, total: int, note: str = "") -> Iterator[Row]:
-    """The same rows, with progress reported (and a cancel noticed) every ``BEAT`` rows and at the end."""
+    """The same rows, with progress reported every ``BEAT`` rows and at the end, and a heartbeat (which notices a cancel)
+    at every row: a row may be a book."""
     count = 0
     for count, row in enumerate(rows, start=1):
         if count % BEAT == 0:
             ctx.progress(count, total, note=note)
+        else:
+            ctx.beat()
         yield row
     ctx.progress(count, total, note=note)
+
+
+def beating(ctx: Context, rows: Iterable[Row]) -> Iterator[Row]:
+    """The same rows, with a heartbeat before each: for a second pass that is no progress of its own."""
+    for row in rows:
+        ctx.beat()
+        yield row
 
 
 def rows_of(ctx: Context, source: InputArtifact, *, note: str = "") -> Iterator[Row]:
@@ -91,7 +101,7 @@ def sift(
 
         kept = write_rows(ctx.scratch / "rows", staying())
     keep_labels(ctx.scratch / "rows", meta)
-    dropped = write_rows(ctx.scratch / "rejects", _spooled(spool))
+    dropped = write_rows(ctx.scratch / "rejects", beating(ctx, _spooled(spool)))
     spool.unlink()
     ordered = dict(causes.most_common())
     if kept == 0:

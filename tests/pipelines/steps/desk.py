@@ -20,6 +20,7 @@ class Desk:
     step_run_id: Any = None
     seed: int = 0
     reports: list[tuple[int, int | None]] = field(default_factory=list)
+    beats: int = 0
 
     def progress(self, done: int, total: int | None = None, *, unit: str = "rows", note: str = "") -> None:
         self.reports.append((done, total))
@@ -28,7 +29,8 @@ class Desk:
 
     def metric(self, name: str, value: float, *, at: int) -> None: ...
 
-    def beat(self) -> None: ...
+    def beat(self) -> None:
+        self.beats += 1
 
     def run_child(
         self, module: str, config: Mapping[str, Any], on_event: Callable[[dict[str, Any]], None] | None = None

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipelines import drafts, runs
+from pipelines.context import StepContext
 from pipelines.models import Run, StepRun
 from pipelines.steps.dataset import Dataset, find_version
 from studio.jobs import State
@@ -91,6 +92,17 @@ def test_a_dataset_of_another_workspace_is_not_seen(
     add_version(other_workspace, tmp_path, "a")
     with pytest.raises(StepError, match="It has none yet"):
         find_version("letters", None, workspace_id=workspace.pk)
+
+
+def test_verifying_a_large_version_keeps_the_lease(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = add_version(workspace, tmp_path, "a", "b")
+    monkeypatch.setattr("studio.lib.canonical.CHUNK", 16)
+    beats: list[int] = []
+    monkeypatch.setattr(StepContext, "beat", lambda self, force=False: beats.append(1))
+    assert run_it(workspace).state == State.SUCCEEDED
+    assert len(beats) >= version.artifact.size // 16
 
 
 def test_damaged_rows_are_not_passed_on(workspace: Workspace, tmp_path: Path) -> None:
