@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Sum
 
 from pipelines.models import TeacherCall
 from pipelines.teachers.base import Completion, Usage
 from pipelines.teachers.desk import Desk
 from pipelines.teachers.storage import StoredCall
+from studio.lib.canonical import fingerprint
 
 UPDATED = (
     "step_run",
@@ -55,7 +57,7 @@ class TeacherCalls:
         return {row.fingerprint: stored(row) for row in rows if not row.problem or row.step_run_id == self.step_run_id}
 
     def keep(self, call: StoredCall) -> None:
-        """Insert or replace one call."""
+        """Insert or replace one call; durable before the slot asks the next question."""
         answer, usage = call.completion, call.completion.usage
         row = TeacherCall(
             workspace_id=self.workspace_id,
@@ -73,10 +75,17 @@ class TeacherCalls:
             problem=call.problem[:300],
             tries=call.tries,
         )
-        # One statement, so it is whole or not there, and durable before the slot asks the next question.
-        TeacherCall.objects.bulk_create(
-            [row], update_conflicts=True, unique_fields=["workspace", "fingerprint"], update_fields=UPDATED
-        )
+        with transaction.atomic():
+            self.set_aside(call.key)
+            TeacherCall.objects.bulk_create(
+                [row], update_conflicts=True, unique_fields=["workspace", "fingerprint"], update_fields=UPDATED
+            )
+
+    def set_aside(self, key: str) -> None:
+        """An answer of another step run under this key stays as its bill, under a key that no question has."""
+        theirs = TeacherCall.objects.filter(workspace_id=self.workspace_id, fingerprint=key)
+        for pk in theirs.exclude(step_run_id=self.step_run_id).values_list("pk", flat=True):
+            TeacherCall.objects.filter(pk=pk).update(fingerprint=fingerprint({"superseded": key, "call": str(pk)}))
 
     def sum_up(self) -> float:
         """US dollars of this step run's calls."""

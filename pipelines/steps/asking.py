@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
+from pipelines.steps import sieve
+from pipelines.steps.base import Context, InputArtifact
 from pipelines.teachers.base import Sampling
 from pipelines.teachers.engine import LOOK_AHEAD
 from pipelines.teachers.storage import Question, StoredCall, question_key
@@ -103,17 +105,19 @@ class Written:
 
 
 def write_answers(
-    scratch: Path, rows: Iterable[Row], asker: Asker, find: Find, *, failed: Mapping[str, str]
+    ctx: Context, source: InputArtifact, asker: Asker, find: Find, *, failed: Mapping[str, str]
 ) -> Written:
-    """Write ``scratch/rows`` and ``scratch/rejects`` from the input rows and the stored calls. Memory: a few hundred rows.
+    """Write ``rows`` and ``rejects`` into the scratch area from the input rows and the stored calls. Memory: a few hundred
+    rows.
 
     A question that neither has a good answer nor is in ``failed`` was not asked (the cost cap ended the work).
     """
     written = Written()
-    spool = scratch / "rejects.jsonl"
+    scratch, spool = ctx.scratch, ctx.scratch / "rejects.jsonl"
+    rows = sieve.rows_of(ctx, source, note="Writing the answers")
     with spool.open("w", encoding="utf-8") as rejects:
         written.kept = write_rows(scratch / "rows", _answered(rows, asker, find, failed, written, rejects))
-    written.dropped = write_rows(scratch / "rejects", _read(spool))
+    written.dropped = write_rows(scratch / "rejects", sieve.beating(ctx, _read(spool)))
     spool.unlink()
     return written
 

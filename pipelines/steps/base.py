@@ -13,6 +13,10 @@ Kind = Literal["dataset", "adapter", "report", "gguf"]
 Queue = Literal["cpu", "gpu", "io"]
 
 
+INCOMPLETE = "incomplete"
+"""The name in a step's summary under which it says that another try may bring more; see :class:`StepResult`."""
+
+
 @dataclass(frozen=True)
 class Port:
     """One input or output: the kind of artifact it carries, and what it means in a few words."""
@@ -42,7 +46,11 @@ class Output:
 
 @dataclass(frozen=True)
 class StepResult:
-    """Output port → folder, and the numbers the run page shows (``rows_in``, ``rows_kept``, ``dropped``, ``cost_usd``…)."""
+    """Output port → folder, and the numbers the run page shows (``rows_in``, ``rows_kept``, ``dropped``, ``cost_usd``…).
+
+    A summary that is true under ``INCOMPLETE`` says that the outputs lack something for a passing reason (a provider's
+    trouble, a cost cap): the success stands, but a later run does the step again instead of reusing it.
+    """
 
     outputs: Mapping[str, Output]
     summary: Mapping[str, Any] = field(default_factory=dict)

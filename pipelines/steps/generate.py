@@ -13,6 +13,7 @@ from pipelines.steps.asking import Asker, Find, Written, filled, with_system, wr
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
 from pipelines.teachers import recorded
 from pipelines.teachers.base import Sampling, Teacher
+from pipelines.teachers.budget import Ledger
 from pipelines.teachers.desk import Desk
 from pipelines.teachers.engine import Limits, Outcome, Progress, ask_all
 from pipelines.teachers.prices import FREE, Price, find_price
@@ -247,16 +248,17 @@ def ask(ctx: Context, params: Generate.Params, source: InputArtifact, recording:
         keep_existing=params.keep_existing,
     )
     if isinstance(teacher, RecordedTeacher) and recording is not None:
-        known = teacher.learn(read_rows(recording.path))
+        known = teacher.learn(sieve.rows_of(ctx, recording, note="Reading the recorded answers"))
         ctx.log(f"{known:,} prompts have a recorded answer.")
-        teacher.prepare([q.messages for q in asker.questions(read_rows(source.path)) if q.sample == 0])
+        rows = sieve.rows_of(ctx, source, note="Looking for the recorded answers")
+        teacher.prepare([q.messages for q in asker.questions(rows) if q.sample == 0])
     outcome, find = converse(ctx, params, source, teacher, asker, price)
     if outcome.cap is not None:
         if params.at_cap != "keep":
             raise outcome.cap
         ctx.log(str(outcome.cap))
-    written = write_answers(ctx.scratch, read_rows(source.path), asker, find, failed=outcome.failed)
-    return result_of(ctx, params, source, written, outcome.progress, price)
+    written = write_answers(ctx, source, asker, find, failed=outcome.failed)
+    return result_of(ctx, params, source, written, outcome, price)
 
 
 def converse(
@@ -268,7 +270,8 @@ def converse(
     desk = Desk()
     memory = MemoryStore()
     calls = TeacherCalls(desk=desk, workspace_id=ctx.workspace_id, step_run_id=ctx.step_run_id, teacher=params.teacher)
-    total = len({question.key for question in asker.questions(read_rows(source.path))})
+    rows = sieve.rows_of(ctx, source, note="Counting the questions")
+    total = len({question.key for question in asker.questions(rows)})
 
     def show(progress: Progress) -> None:
         ctx.progress(progress.done, progress.total, unit="answers", note=note_of(progress))
@@ -287,6 +290,7 @@ def converse(
                 limits=Limits(concurrency=params.concurrency, timeout=params.timeout),
                 price=price,
                 cap_usd=params.cost_cap_usd if teacher.priced else None,
+                ledger=Ledger(ctx.scratch / "in-doubt.usd"),
                 on_progress=report,
             )
         finally:
@@ -314,11 +318,11 @@ def result_of(
     params: Generate.Params,
     source: InputArtifact,
     written: Written,
-    progress: Progress,
+    outcome: Outcome,
     price: Price | None,
 ) -> StepResult:
     """Outputs and summary; raises ``StepError`` when not one row was answered."""
-    causes = dict(written.causes.most_common())
+    causes, total = dict(written.causes.most_common()), written.kept + written.dropped
     if written.kept == 0 and written.dropped:
         told = "; ".join(f"{count:,} × {cause}" for cause, count in list(causes.items())[:3])
         raise StepError(
@@ -326,11 +330,13 @@ def result_of(
             action="Mend the cause, then retry.",
         )
     cost = None if price is None else round(written.cost_usd, 9)
+    progress, headline = outcome.progress, sieve.headline(total=total, kept=written.kept, dropped=causes)
+    incomplete = bool(outcome.passing) or outcome.cap is not None
     summary = {
-        "rows_in": written.kept + written.dropped,
+        "rows_in": total,
         "rows_kept": written.kept,
         "dropped": causes,
-        "headline": sieve.headline(total=written.kept + written.dropped, kept=written.kept, dropped=causes),
+        "headline": f"{headline} Run it again to ask for what is missing." if incomplete else headline,
         "answers_new": progress.answered,
         "answers_reused": progress.reused,
         "answers_kept": written.own_answers,
@@ -340,6 +346,8 @@ def result_of(
         "cost_usd": cost,
         "unconfirmed_usd": round(progress.unconfirmed_usd, 9),
     }
+    if incomplete:
+        summary[base.INCOMPLETE] = True
     meta = sieve.passed_on(source, rows=written.kept, teacher=params.teacher, model=params.model, cost_usd=cost)
     rejects = Output(ctx.scratch / "rejects", {"rows": written.dropped})
     return StepResult({"rows": Output(ctx.scratch / "rows", meta), "rejects": rejects}, summary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from pipelines.teachers.base import Usage
 from pipelines.teachers.prices import Price
@@ -26,17 +27,45 @@ def most_tokens(messages: Sequence[Message]) -> int:
     return size // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE * (len(messages) + 1)
 
 
+class Ledger:
+    """A file that remembers, beyond the end of a process, the most that calls without a stored answer may have cost."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.kept: float | None = None
+
+    def read(self) -> float:
+        """US dollars in doubt from earlier attempts."""
+        try:
+            return float(self.path.read_text("ascii"))
+        except FileNotFoundError:
+            return 0.0
+
+    def keep(self, usd: float) -> None:
+        """Remember ``usd`` in place of what was kept; whole or not at all."""
+        if usd == self.kept or (usd == 0.0 and self.kept is None):
+            return
+        partial = self.path.with_name(f"{self.path.name}.partial")
+        partial.write_text(repr(usd), "ascii")
+        partial.replace(self.path)
+        self.kept = usd
+
+
 class Budget:
     """Money of one step. ``spent`` counts every attempt of the step; ``unconfirmed`` is the part that the provider may have
-    charged for calls that brought no answer (it counts against the cap)."""
+    charged for calls that brought no answer (it counts against the cap): those that timed out, and those that were in
+    flight when an earlier attempt ended."""
 
-    def __init__(self, price: Price | None, cap_usd: float | None, *, spent: float) -> None:
+    def __init__(
+        self, price: Price | None, cap_usd: float | None, *, spent: float, ledger: Ledger | None = None
+    ) -> None:
         self.price = price
         self.cap_usd = cap_usd
         self.spent = spent
         self.reserved = 0.0
         self.in_flight = 0
-        self.unconfirmed = 0.0
+        self.ledger = ledger
+        self.unconfirmed = ledger.read() if ledger else 0.0
         self._grown = 1.0
         self._room = asyncio.Event()
 
@@ -58,6 +87,7 @@ class Budget:
             raise self.reached(amount)
         self.reserved += amount
         self.in_flight += 1
+        self._keep()
         return amount
 
     def settle(self, reserved: float, cost: float, *, confirmed: bool = True) -> None:
@@ -66,11 +96,19 @@ class Budget:
             self._grown *= cost / reserved
         self.reserved = max(self.reserved - reserved, 0.0)
         self.in_flight -= 1
+        if self.in_flight == 0:
+            self.reserved = 0.0  # not the sum of rounding errors
         if confirmed:
             self.spent += cost
         else:
             self.unconfirmed += cost
+        self._keep()
         self._room.set()
+
+    def _keep(self) -> None:
+        """Before a call starts and after it ended: what would be in doubt if this process ended now."""
+        if self.ledger is not None:
+            self.ledger.keep(self.unconfirmed + self.reserved)
 
     async def wait_for_room(self, seconds: float) -> None:
         """Wait until a call ends, at most ``seconds``."""
@@ -84,7 +122,7 @@ class Budget:
     def reached(self, estimate: float) -> CapReached:
         """The question for a person."""
         cap = self.cap_usd or 0.0
-        extra = f" and perhaps ${self.unconfirmed:.4f} for calls that timed out" if self.unconfirmed else ""
+        extra = f" and perhaps ${self.unconfirmed:.4f} for calls without an answer" if self.unconfirmed else ""
         return CapReached(
             f"The cost cap of ${cap:,.2f} is reached: ${self.spent:,.4f} is spent{extra}, and the next call may cost up to "
             f"${estimate:.4f}.",

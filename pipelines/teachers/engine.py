@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from dataclasses import dataclass, field, replace
 
 from pipelines.teachers.base import Completion, Sampling, Teacher, TeacherError
-from pipelines.teachers.budget import Budget, CapReached, most_tokens
+from pipelines.teachers.budget import Budget, CapReached, Ledger, most_tokens
 from pipelines.teachers.errors import timed_out
 from pipelines.teachers.prices import Price
 from pipelines.teachers.storage import CallStore, Question, StoredCall, problem_of, storable
@@ -76,10 +76,12 @@ class Progress:
 @dataclass(slots=True)
 class Outcome:
     """How it ended. ``failed``: key → reason, for questions without a usable answer. The answers are in the store.
+    ``passing``: how many of them failed by the provider's trouble, so that asking again later may bring an answer.
     ``cap``: set when the cost cap ended it, before every question was asked."""
 
     progress: Progress
     failed: dict[str, str] = field(default_factory=dict)
+    passing: int = 0
     cap: CapReached | None = None
 
 
@@ -93,15 +95,18 @@ async def ask_all(
     limits: Limits,
     price: Price | None,
     cap_usd: float | None = None,
+    ledger: Ledger | None = None,
     on_progress: Callable[[Progress], Awaitable[None]],
 ) -> Outcome:
     """Ask every question that the store can't answer; ``total`` is how many different ones there are.
 
     Raises ``StepError`` when nothing can succeed any more, after the calls in flight have arrived and are stored; a reached
     cost cap ends it in the same way with :attr:`Outcome.cap`. ``on_progress`` is awaited a few times a second and may raise: after
-    ``Cancelled``, calls in flight get ``Limits.drain`` seconds; after anything else they are dropped at once.
+    ``Cancelled``, calls in flight get ``Limits.drain`` seconds; after anything else they are dropped at once. ``ledger``
+    remembers money in doubt for the next attempt.
     """
-    session = _Session(teacher, sampling, store, limits, Budget(price, cap_usd, spent=await store.spent()))
+    budget = Budget(price, cap_usd, spent=await store.spent(), ledger=ledger)
+    session = _Session(teacher, sampling, store, limits, budget)
     session.progress.total = total
     return await session.run(questions, on_progress)
 
@@ -123,6 +128,7 @@ class _Session:
         self.failures_in_a_row = 0
         self.refused_in_a_row = 0
         self.given_up_in_a_row = 0
+        self.passing = 0
         self.last_trouble: TeacherError | None = None
         self.started = time.monotonic()
         # Jitter needs no secrecy and must not repeat between workers, so it is not seeded.
@@ -148,11 +154,9 @@ class _Session:
                 worker.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
         self.notice_a_teacher_that_is_gone()
-        if isinstance(self.stop, CapReached):
-            return Outcome(progress=self.report(), failed=self.failed, cap=self.stop)
-        if self.stop is not None:
+        if self.stop is not None and not isinstance(self.stop, CapReached):
             raise self.stop
-        return Outcome(progress=self.report(), failed=self.failed)
+        return Outcome(progress=self.report(), failed=self.failed, passing=self.passing, cap=self.stop)
 
     async def unanswered(self, questions: Iterable[Question]) -> AsyncIterator[Unanswered]:
         """Questions that must be asked, with the tries that an earlier attempt of this step already made."""
@@ -218,6 +222,7 @@ class _Session:
         """No try is left for this question."""
         self.fail(question.key, f"{error}.")
         if error.retryable:
+            self.passing += 1
             self.given_up_in_a_row += 1
             self.last_trouble = error
 

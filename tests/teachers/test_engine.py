@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipelines.teachers.base import Sampling, Teacher
+from pipelines.teachers.budget import Ledger
 from pipelines.teachers.engine import Limits, Outcome, Progress, ask_all
 from pipelines.teachers.prices import Price
 from pipelines.teachers.storage import MemoryStore, Question, StoredCall, question_key, storable
@@ -41,6 +43,7 @@ def run(
     limits: Limits = FAST,
     price: Price | None = PRICE,
     cap: float | None = None,
+    ledger: Ledger | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Outcome:
     async def report(progress: Progress) -> None:
@@ -57,6 +60,7 @@ def run(
                 limits=limits,
                 price=price,
                 cap_usd=cap,
+                ledger=ledger,
                 on_progress=report,
             )
         finally:
@@ -322,8 +326,38 @@ def test_calls_that_time_out_count_against_the_cap(make_teacher: MakeTeacher, se
     limits = replace(FAST, timeout=0.1, tries=50, failures_in_a_row=1000, concurrency=1)
     outcome = run(make_teacher("openai", timeout=60), questions(["a"]), limits=limits, cap=0.5)
     assert outcome.cap is not None
-    assert "timed out" in str(outcome.cap)
+    assert "calls without an answer" in str(outcome.cap)
     assert outcome.progress.unconfirmed_usd <= 0.5
+
+
+def test_calls_in_flight_when_a_process_ends_count_in_the_next(
+    make_teacher: MakeTeacher, server: ChatServer, tmp_path: Path
+) -> None:
+    """As at a kill, nothing is settled: what was set aside for the call stays in the ledger."""
+
+    def die(progress: Progress) -> None:
+        if server.bodies:
+            raise LeaseLost
+
+    server.default, ledger = Reply(hang=True), tmp_path / "in-doubt"
+    with pytest.raises(LeaseLost):
+        run(make_teacher("openai", timeout=60), questions(["a"]), cap=0.15, ledger=Ledger(ledger), on_progress=die)
+    assert 0.05 < float(ledger.read_text()) <= 0.15
+    server.default = Reply()
+    asked = len(server.bodies)
+    outcome = run(make_teacher("openai"), questions(["a"]), cap=0.15, ledger=Ledger(ledger))
+    assert outcome.cap is not None
+    assert len(server.bodies) == asked
+    assert run(make_teacher("openai"), questions(["a"]), cap=0.5, ledger=Ledger(ledger)).cap is None
+
+
+def test_a_ledger_without_doubt_writes_nothing(make_teacher: MakeTeacher, tmp_path: Path) -> None:
+    free = Ledger(tmp_path / "free")
+    run(make_teacher("openai"), questions(["a"]), price=None, ledger=free)
+    assert not free.path.exists()
+    paid = Ledger(tmp_path / "paid")
+    run(make_teacher("openai"), questions(["a", "b", "c"]), ledger=paid)
+    assert paid.read() == 0.0
 
 
 def test_without_a_price_the_cost_is_unknown_not_zero(make_teacher: MakeTeacher) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from pytest_django.fixtures import Settings
 
 from pipelines import executor, runs
 from pipelines.models import Run, StepOutput, StepRun, TeacherCall
+from pipelines.steps import generate
 from pipelines.steps.base import InputArtifact
 from pipelines.steps.generate import Generate
+from pipelines.teachers.engine import Limits
 from studio.jobs import State
 from studio.lib.errors import StepError
 from studio.models import ProviderCredential, Workspace
@@ -157,6 +160,7 @@ def test_at_the_cap_the_answers_so_far_can_be_kept(start: Start, own: dict[str, 
     assert len(kept) == len(server.bodies) > 0
     assert len(kept) + len(dropped) == 30
     assert dropped[0].meta["reject"] == {"by": "generate", "reason": "Not asked: the cost cap was reached."}
+    assert ask_step(run).summary["incomplete"] is True
 
 
 def test_a_cap_without_a_price_is_refused_before_anything_is_asked(
@@ -194,6 +198,63 @@ def test_a_row_that_failed_is_asked_again_by_the_next_run(
     again = runs.run_to_end(start(spec(3, **own, concurrency=1)))
     assert [r.id for r in rows_of(again)] == ["r0", "r1", "r2"]
     assert server.prompts == ["q0", "q0", "q1", "q0", "q2"]
+
+
+def test_a_success_that_lacks_rows_for_a_passing_reason_says_so(
+    start: Start, own: dict[str, Any], server: ChatServer
+) -> None:
+    server.script = [Reply(status=400)]
+    whole = runs.run_to_end(start(spec(3, **own, concurrency=1)))
+    assert len(rows_of(whole, "rejects")) == 1
+    assert "incomplete" not in ask_step(whole).summary, "what the provider rejects, it would reject again"
+
+
+def test_rows_that_failed_by_the_teachers_trouble_are_asked_by_the_next_run(
+    start: Start, own: dict[str, Any], server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate, "Limits", partial(Limits, backoff=0.001, longest_wait=0.001))
+    server.script = [Reply(status=500)] * 5
+    first = runs.run_to_end(start(spec(3, **own, concurrency=1)))
+    assert first.state == State.SUCCEEDED, ask_step(first).error
+    assert [r.id for r in rows_of(first, "rejects")] == ["r0"]
+    assert ask_step(first).summary["incomplete"] is True
+    assert "Run it again" in ask_step(first).summary["headline"]
+    asked = len(server.bodies)
+    again = runs.run_to_end(start(spec(3, **own, concurrency=1)))
+    assert [r.id for r in rows_of(again)] == ["r0", "r1", "r2"]
+    assert len(server.bodies) == asked + 1, "only what is missing is asked"
+    assert "incomplete" not in ask_step(again).summary
+    assert ask_step(runs.run_to_end(start(spec(3, **own, concurrency=1)))).reused_from == ask_step(again)
+
+
+def test_a_question_that_two_runs_paid_for_is_on_both_bills(
+    start: Start, own: dict[str, Any], server: ChatServer
+) -> None:
+    priced = {**own, "concurrency": 1, "price_in": 10.0, "price_out": 100.0}
+    server.script = [Reply(text="")] * 2
+    first = runs.run_to_end(start(spec(2, **priced)))
+    again = runs.run_to_end(start(spec(3, **priced)))
+    bills = [
+        sum(call.cost_usd or 0 for call in TeacherCall.objects.filter(step_run=ask_step(run))) for run in (first, again)
+    ]
+    assert bills == [pytest.approx(3 * 0.002), pytest.approx(2 * 0.002)]
+    assert [r.completion_text for r in rows_of(again)] == ["Q0", "Q1", "Q2"]
+
+
+def test_money_in_doubt_is_remembered_by_the_next_attempt(
+    start: Start, own: dict[str, Any], server: ChatServer
+) -> None:
+    """Timed-out calls may be billed: a raised cap must not forget them."""
+    server.default = Reply(hang=True)
+    priced = {**own, "price_in": 1_000.0, "price_out": 1_000.0, "max_tokens": 100, "timeout": 1}
+    run = runs.run_to_end(start(spec(2, **priced, cost_cap_usd=0.2, concurrency=1)))
+    step = ask_step(run)
+    assert (step.state, len(server.bodies)) == (State.WAITING, 1)
+    assert "perhaps $0.1" in step.error
+    assert runs.answer_step(step, user=None, answers={"cost_cap_usd": 0.21})
+    runs.run_to_end(run)
+    assert ask_step(run).state == State.WAITING
+    assert len(server.bodies) == 1, "the cap counts what the first attempt may have cost"
 
 
 def test_a_teacher_that_answers_nothing_fails_the_step(start: Start, own: dict[str, Any], server: ChatServer) -> None:
@@ -348,6 +409,8 @@ def test_a_recording_on_the_second_input_answers_by_prompt(tmp_path: Path) -> No
     assert [r.completion_text for r in rows] == ["A", "kept"]
     assert (rows[0].meta["model"], rows[0].meta["cost_usd"]) == ("big", 0.5)
     assert result.summary["answers_kept"] == 1
+    assert desk.reports[-1] == (2, 2)
+    assert desk.beats >= 4 * 1 + 1, "each pass over the rows shows that the step is alive"
     with pytest.raises(StepError, match="the teacher is openai"):
         Generate().run(desk, Generate.Params(teacher="openai", model="m"), inputs)
 
