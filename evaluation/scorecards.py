@@ -15,7 +15,13 @@ REPORT_FILE = "report.json"
 
 def read_report(artifact: Artifact) -> dict[str, Any]:
     """A report artifact's JSON document. Raises ``vault.store.Damaged`` when its files are gone."""
-    return dict(json.loads((store.path(artifact) / REPORT_FILE).read_text(encoding="utf-8")))
+    try:
+        return dict(json.loads((store.path(artifact) / REPORT_FILE).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise store.Damaged(
+            f"The file {REPORT_FILE} of {artifact} is not in the data folder.",
+            action="Restore the data folder's 'artifacts' from a backup, or run the evaluation again.",
+        ) from None
 
 
 def record_scorecard(step_run: StepRun) -> Scorecard:

@@ -144,9 +144,18 @@ class Supervisor:
         for running in self.programs.values():
             if running.restart_at is not None:
                 if now >= running.restart_at:
-                    self._spawn(running)
+                    self._start_again(running, now)
             elif not running.alive:
                 self._schedule_restart(running, now)
+
+    def _start_again(self, running: Running, now: float) -> None:
+        """Spawn it; what keeps it from starting is said, and it is tried again later. The others go on meanwhile."""
+        try:
+            self._spawn(running)
+        except StudioError as error:
+            running.failures += 1
+            running.restart_at = now + LONGEST_DELAY
+            self.say(f"{error} {error.action} The next try is in {LONGEST_DELAY:g} s.")
 
     def _schedule_restart(self, running: Running, now: float) -> None:
         process, name = running.process, running.program.name

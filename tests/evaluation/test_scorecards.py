@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from evaluation.models import Scorecard
 from evaluation.scorecards import read_report, scorecard_of
 from pipelines.models import Run, StepOutput
 from tests.evaluation.conftest import make_step
+from vault import store
 
 
 def test_every_figure_of_every_candidate_is_a_row(scorecard: Scorecard) -> None:
@@ -30,3 +33,10 @@ def test_a_reused_step_shows_the_scorecard_of_the_run_it_came_from(scorecard: Sc
     StepOutput.objects.create(step_run=step, port="report", artifact=scorecard.report)
     assert scorecard_of(step) == scorecard
     assert scorecard_of(first) == scorecard
+
+
+def test_a_report_whose_file_is_gone_says_what_to_do(scorecard: Scorecard) -> None:
+    (store.path(scorecard.report) / "report.json").unlink()
+    with pytest.raises(store.Damaged) as caught:
+        read_report(scorecard.report)
+    assert "run the evaluation again" in caught.value.action

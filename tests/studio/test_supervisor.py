@@ -138,6 +138,22 @@ def test_a_missing_program_is_named(supervisor: Supervisor) -> None:
         supervisor.start(Program(name="broker", command=("no-such-program-anywhere",)))
 
 
+def test_a_program_that_cannot_start_again_is_said_and_the_others_go_on(
+    supervisor: Supervisor, tmp_path: Path, said: list[str]
+) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\nsleep 60\n")
+    script.chmod(0o755)
+    supervisor.start(Program(name="script", command=(str(script),)))
+    supervisor.start(child(tmp_path, "worker"))
+    script.unlink()
+    process = supervisor.programs["script"].process
+    assert process is not None
+    process.kill()
+    eventually(lambda: supervisor.tend() or any("The next try is in" in line for line in said))
+    assert supervisor.programs["worker"].alive
+
+
 def test_stopping_leaves_nothing_not_even_what_ignores_the_request(supervisor: Supervisor, tmp_path: Path) -> None:
     stubborn = child(tmp_path, "stubborn", "signal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)")
     supervisor.start(Program(name="stubborn", command=stubborn.command, grace=0.3))
