@@ -35,9 +35,9 @@ class Ledger:
         self.kept: float | None = None
 
     def read(self) -> float:
-        """US dollars in doubt from earlier attempts."""
+        """US dollars in doubt from earlier attempts; none when a power failure left the file empty."""
         try:
-            return float(self.path.read_text("ascii"))
+            return float(self.path.read_text("ascii") or 0.0)
         except FileNotFoundError:
             return 0.0
 
