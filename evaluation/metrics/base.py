@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 from evaluation.statistics import Estimate, bootstrap, wilson
-from studio.lib.params import Params
+from studio.lib.params import BaseParams
 from vault.rows import normalise
 
 Task = Literal["labels", "text"]
@@ -39,7 +39,7 @@ class Metric:
     binary: ClassVar[bool] = False
     """Every score is 0 or 1, so the mean is a proportion and gets Wilson's interval."""
 
-    class Params(Params):
+    class Params(BaseParams):
         """A metric without parameters."""
 
     def __init__(self, params: Any = None) -> None:

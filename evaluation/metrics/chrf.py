@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from evaluation.metrics.base import Item, Metric, target_of
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 
 MAX_CHARACTERS = 20_000
 """Longer answers are cut here: six n-gram orders of a runaway answer would cost more than they tell."""
@@ -38,7 +38,7 @@ class Chrf(Metric):
     label = "chrF"
     tasks = ("text",)
 
-    class Params(Params):
+    class Params(BaseParams):
         """How long the character sequences are, and how much more recall counts."""
 
         order: int = param(6, label="Longest sequence", unit="characters", ge=1, le=10)

@@ -17,7 +17,7 @@ from pipelines.steps import base
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
 from pipelines.steps.student import prompt_view_of, read_training
 from studio.lib.errors import StepError
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 from studio.registries import METRICS
 from vault.rows import Row, read_rows
 
@@ -47,7 +47,7 @@ class Evaluate(base.Step):
     outputs = {"report": Port("report", "Figures, verdict, and every row with every answer")}
     unfingerprinted = frozenset({"batch_tokens", "threads"})
 
-    class Params(Params):
+    class Params(BaseParams):
         candidates: list[Literal["teacher", "base", "base_few_shot", "student"]] = param(
             lambda: ["teacher", "base", "student"],
             label="Candidates",

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pipelines.recipes.events import Events, RecipeError, run_main
 from studio.lib.canonical import file_sha256
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 
 EXPORT_FILE = "export.json"
 Quantisation = Literal["F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "Q4_0", "Q3_K_M", "Q2_K"]
@@ -33,7 +33,7 @@ class GgufExporter:
     label = "GGUF"
     description = "Files for llama.cpp, Ollama and LM Studio, in the sizes you choose."
 
-    class Params(Params):
+    class Params(BaseParams):
         quantisations: list[Quantisation] = param(
             lambda: ["Q8_0", "Q4_K_M"],
             label="Sizes",

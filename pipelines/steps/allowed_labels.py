@@ -13,7 +13,7 @@ from pipelines.steps import base, sieve
 from pipelines.steps.base import Context, InputArtifact, StepResult
 from pipelines.steps.sieve import Verdict
 from studio.lib.errors import StepError
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 from vault.rows import Row, assistant, count_rows, normalise, read_rows
 
 MOST_LABELS = 2_000
@@ -31,7 +31,7 @@ class AllowedLabels(base.Step):
     inputs = sieve.ROWS_IN
     outputs = sieve.ROWS_AND_REJECTS
 
-    class Params(Params):
+    class Params(BaseParams):
         labels: list[str] = param(
             list,
             label="Labels",

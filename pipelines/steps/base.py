@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
-from studio.lib.params import Params
+from studio.lib.params import BaseParams
 
 Kind = Literal["dataset", "adapter", "report", "gguf"]
 Queue = Literal["cpu", "gpu", "io"]
@@ -112,7 +112,7 @@ class Step:
     help: ClassVar[str] = ""
     """One or two sentences above the step's form: what it does, and why one would want it."""
 
-    class Params(Params):
+    class Params(BaseParams):
         """A step without parameters."""
 
     def resolve(self, params: Any, *, workspace_id: Any) -> dict[str, Any]:

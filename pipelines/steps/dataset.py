@@ -11,7 +11,7 @@ from pipelines.models import StepRun
 from pipelines.steps import base
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
 from studio.lib.errors import StepError
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 from studio.lib.registry import close_matches
 from vault import models as vault_models
 from vault import store
@@ -30,7 +30,7 @@ class Dataset(base.Step):
     queue = "io"
     outputs = {"rows": Port("dataset", "The rows of the version")}
 
-    class Params(Params):
+    class Params(BaseParams):
         dataset: str = param(label="Dataset", help="One of this workspace's datasets.", widget="dataset", max_length=80)
         version: int | None = param(None, label="Version", help="Empty: the latest when the step starts.", ge=1)
 

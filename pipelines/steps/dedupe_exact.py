@@ -10,7 +10,7 @@ from pipelines.steps import base, sieve
 from pipelines.steps.base import Context, InputArtifact, StepResult
 from pipelines.steps.sieve import Verdict
 from studio.lib.canonical import fingerprint
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 from vault.rows import Row, count_rows, read_rows
 
 Key = Literal["prompt", "prompt and answer"]
@@ -28,7 +28,7 @@ class DedupeExact(base.Step):
     inputs = sieve.ROWS_IN
     outputs = sieve.ROWS_AND_REJECTS
 
-    class Params(Params):
+    class Params(BaseParams):
         key: Key = param(
             "prompt",
             label="Rows are copies when they share",

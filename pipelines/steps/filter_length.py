@@ -10,7 +10,7 @@ from pydantic import model_validator
 from pipelines.steps import base, sieve
 from pipelines.steps.base import Context, InputArtifact, StepResult
 from pipelines.steps.sieve import Verdict
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 from vault.rows import Row
 
 
@@ -27,7 +27,7 @@ class FilterLength(base.Step):
     inputs = sieve.ROWS_IN
     outputs = sieve.ROWS_AND_REJECTS
 
-    class Params(Params):
+    class Params(BaseParams):
         prompt_min: int = param(1, label="Shortest prompt", help="Without the system prompt.", unit="characters", ge=0)
         prompt_max: int = param(
             20_000, label="Longest prompt", help="Without the system prompt.", unit="characters", ge=1

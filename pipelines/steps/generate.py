@@ -20,7 +20,7 @@ from pipelines.teachers.prices import FREE, Price, find_price
 from pipelines.teachers.recorded import RecordedTeacher
 from pipelines.teachers.storage import MemoryStore, StoredCall
 from studio.lib.errors import StepError
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 from studio.registries import TEACHERS
 from vault.rows import Row, count_rows, read_rows, write_rows
 
@@ -57,7 +57,7 @@ class Generate(base.Step):
         "arrives and is never paid for twice, whatever happens to the worker."
     )
 
-    class Params(Params):
+    class Params(BaseParams):
         teacher: TeacherName = param("openai", label="Teacher", help="Who answers.")
         model: str = param(
             "", label="Model", help="The model's name as the provider spells it. Not needed for recorded answers."

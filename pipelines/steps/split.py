@@ -13,7 +13,7 @@ from pydantic import model_validator
 from pipelines.steps import base, sieve
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
 from studio.lib.errors import StepError
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 from vault.rows import Row, count_rows, normalise, read_rows, write_rows
 
 Part = Literal["train", "validation", "test"]
@@ -37,7 +37,7 @@ class Split(base.Step):
         "test": Port("dataset", "Held-out rows for the evaluation"),
     }
 
-    class Params(Params):
+    class Params(BaseParams):
         validation: float = param(0.1, label="Validation share", help="0.1 is 10 % of the rows.", ge=0, le=0.9)
         test: float = param(0.1, label="Test share", help="Held out for the evaluation. 0.1 is 10 %.", ge=0, le=0.9)
         stratify: Literal["auto", "never"] = param(

@@ -14,7 +14,7 @@ from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResul
 from pipelines.steps.student import BASE_MODELS, base_model_config
 from studio.lib.canonical import file_sha256, fingerprint
 from studio.lib.errors import StepError
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 from vault.rows import write_jsonl
 
 DEFAULT_MODEL = "embedded:smollm2-135m-instruct"
@@ -46,7 +46,7 @@ class Train(base.Step):
     outputs = {"adapter": Port("adapter", "The trained adapter")}
     unfingerprinted = frozenset({"threads", "save_every"})
 
-    class Params(Params):
+    class Params(BaseParams):
         base_model: str = param(
             DEFAULT_MODEL,
             label="Base model",

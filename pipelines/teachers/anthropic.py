@@ -24,7 +24,7 @@ from pipelines.teachers import errors
 from pipelines.teachers.base import Completion, Connection, FinishReason, Sampling, Teacher, TeacherError, Usage
 from studio.lib.errors import StudioError
 from studio.lib.http import check_url, guarded_client
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 from vault.rows import Message
 
 FINISH: dict[str, FinishReason] = {
@@ -42,7 +42,7 @@ class AnthropicTeacher(Teacher):
 
     label: ClassVar[str] = "Anthropic"
 
-    class Params(Params):
+    class Params(BaseParams):
         """Which model answers, and where."""
 
         model: str = param(

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import ValidationError
 
 from studio.lib.errors import StudioError
-from studio.lib.params import Params, problems
+from studio.lib.params import BaseParams, problems
 from vault.rows import Message
 
 FinishReason = Literal["stop", "length", "tool_calls", "refusal", "other"]
@@ -109,7 +109,7 @@ class Teacher:
     priced: ClassVar[bool] = True
     """Whether its answers cost money: then they are stored one by one, and a cost cap needs prices."""
 
-    class Params(Params):
+    class Params(BaseParams):
         """A teacher without parameters."""
 
     def __init__(self, params: Any, *, connection: Connection) -> None:

@@ -22,7 +22,7 @@ from pipelines.teachers import errors
 from pipelines.teachers.base import Completion, Connection, FinishReason, Sampling, Teacher, TeacherError, Usage
 from studio.lib.errors import StudioError
 from studio.lib.http import check_url, guarded_client
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 from vault.rows import Message
 
 FINISH: dict[str, FinishReason] = {
@@ -40,7 +40,7 @@ class OpenAITeacher(Teacher):
     label: ClassVar[str] = "OpenAI"
     max_tokens_field: ClassVar[str] = "max_completion_tokens"
 
-    class Params(Params):
+    class Params(BaseParams):
         """Which model answers, and where."""
 
         model: str = param(

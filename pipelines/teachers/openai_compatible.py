@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pipelines.teachers.openai import OpenAITeacher
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 
 
 class OpenAICompatibleTeacher(OpenAITeacher):
@@ -16,7 +16,7 @@ class OpenAICompatibleTeacher(OpenAITeacher):
     # The older name is the one that every compatible server knows.
     max_tokens_field: ClassVar[str] = "max_tokens"
 
-    class Params(Params):
+    class Params(BaseParams):
         """Which server and which of its models answers."""
 
         base_url: str = param(

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from pipelines.teachers.base import Completion, Connection, Sampling, Teacher, TeacherError, Usage
 from studio.lib.errors import StepError
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 from vault.rows import Message, Row, prompt_id
 
 Column = Literal["completion", "reference"]
@@ -26,7 +26,7 @@ class RecordedTeacher(Teacher):
     needs_key: ClassVar[bool] = False
     priced: ClassVar[bool] = False
 
-    class Params(Params):
+    class Params(BaseParams):
         """Which field of the recorded rows is the answer."""
 
         answers_from: Column = param(

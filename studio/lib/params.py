@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 
-class Params(BaseModel):
+class BaseParams(BaseModel):
     """Base of every ``Params``: unknown names are errors, values are immutable once validated."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from studio.lib.params import Params, describe, param
+from studio.lib.params import BaseParams, describe, param
 
 COLOURS = (
     ("canvas", "page"),
@@ -45,7 +45,7 @@ COUNTS = (
 )
 
 
-class SampleParams(Params):
+class SampleParams(BaseParams):
     """Parameters of every kind, for the form on this page."""
 
     learning_rate: float = param(

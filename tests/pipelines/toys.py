@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.steps.base import Context, InputArtifact, Output, Port, Step, StepResult
 from studio.lib.errors import StepError, WaitForPerson
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 from vault.rows import Row, assistant, read_rows, write_rows
 
 CALLS: list[str] = []
@@ -22,7 +22,7 @@ class Source(Step):
     group = "Data"
     outputs = {"rows": Port("dataset")}
 
-    class Params(Params):
+    class Params(BaseParams):
         """How many."""
 
         count: int = param(3, label="Count", ge=1)
@@ -46,7 +46,7 @@ class Answer(Step):
     inputs = {"rows": Port("dataset", "rows to answer")}
     outputs = {"rows": Port("dataset")}
 
-    class Params(Params):
+    class Params(BaseParams):
         """What to say, and how to fail."""
 
         text: str = param("yes", label="Text")

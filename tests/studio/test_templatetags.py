@@ -14,7 +14,7 @@ from django.template import Context, Template
 from django.utils import timezone
 from django_cotton.compiler_regex import CottonCompiler
 
-from studio.lib.params import Params, describe, param
+from studio.lib.params import BaseParams, describe, param
 from studio.templatetags import charts, ui
 
 THIN, SPACE = "\u202f", "\u00a0"
@@ -243,7 +243,7 @@ def test_calibration_points_leave_out_empty_bins() -> None:
     assert len(charts.calibration_view(bins)["points"]) == 1
 
 
-class Sample(Params):
+class Sample(BaseParams):
     """One of each that the form draws differently."""
 
     rate: float = param(0.5, label="Rate <of>", help="How fast.", unit="per step", gt=0, le=1)

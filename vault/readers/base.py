@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from studio.lib.errors import StudioError
-from studio.lib.params import Params, param
+from studio.lib.params import BaseParams, param
 from vault.rows import Row
 
 EXCERPT = 160
@@ -43,7 +43,7 @@ class RowError:
     excerpt: str = ""
 
 
-class TextParams(Params):
+class TextParams(BaseParams):
     """What every text format may be told."""
 
     encoding: EncodingName = param(
