@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from studio.jobs import Job, State
 from vault import store
-from vault.models import Upload
+from vault.models import Artifact, Upload
 from vault.store import Swept
 
 UNRECORDED_AFTER = timedelta(days=1)
@@ -37,6 +37,15 @@ def sweep() -> Iterator[Swept]:
     yield from sweep_drafts()
     yield from sweep_scratch()
     yield from sweep_models()
+    yield from sweep_derived()
+
+
+def sweep_derived() -> Iterator[Swept]:
+    """What was computed from artifacts that are no more."""
+    known = set(Artifact.objects.values_list("sha256", flat=True))
+    for folder in (settings.DATA_ROOT / "derived").glob("*/*"):
+        if folder.name not in known and _is_over(folder, None):
+            yield from _delete(folder)
 
 
 def sweep_drafts() -> Iterator[Swept]:
@@ -58,7 +67,7 @@ def sweep_scratch() -> Iterator[Swept]:
         # That of an import that succeeded is small: it holds the list of refused lines, which its page shows.
         if _is_over(folder, _job(folder.name.removeprefix("upload-"))):
             yield from _delete(folder)
-    for item in (*_scratch().glob("import-*"), *_scratch().glob("uploads/*")):
+    for item in (*_scratch().glob("import-*"), *_scratch().glob("derive-*"), *_scratch().glob("uploads/*")):
         if _is_over(item, None):
             yield from _delete(item)
 

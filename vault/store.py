@@ -60,6 +60,11 @@ def folder_of(sha: str) -> Path:
     return Path(settings.DATA_ROOT / "artifacts" / sha[:2] / sha)
 
 
+def derived_dir(sha: str, name: str) -> Path:
+    """Where what was computed from an artifact lies: ``DATA_ROOT/derived/<sha[:2]>/<sha>/<name>``. Not made here."""
+    return Path(settings.DATA_ROOT / "derived" / sha[:2] / sha / name)
+
+
 def path(artifact: Artifact) -> Path:
     """The folder of an artifact; raises :class:`Damaged` when it is not on this machine's disk."""
     folder = folder_of(artifact.sha256)

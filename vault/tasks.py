@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from vault import housekeeping, ingest
+from vault import derivations, housekeeping, ingest
 
 log = structlog.get_logger(__name__)
 
@@ -12,6 +12,12 @@ log = structlog.get_logger(__name__)
 def ingest_upload(upload_id: str) -> None:
     """Import an uploaded file."""
     ingest.run_upload(upload_id)
+
+
+@shared_task(ignore_result=True)
+def derive(derivation_id: str) -> None:
+    """Compute something from a dataset."""
+    derivations.run(derivation_id)
 
 
 @shared_task(ignore_result=True)

@@ -1,0 +1,7 @@
+"""The Vault's tables, one file for each concern."""
+
+from vault.models.datasets import Artifact, ArtifactKind, Dataset, DatasetVersion
+from vault.models.derivations import Derivation
+from vault.models.uploads import Upload
+
+__all__ = ["Artifact", "ArtifactKind", "Dataset", "DatasetVersion", "Derivation", "Upload"]
