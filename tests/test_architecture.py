@@ -28,6 +28,7 @@ PURE = [
     "vault.rows",
     "vault.readers",
     "vault.query",
+    "vault.quality",
     "pipelines.spec",
     "pipelines.teachers",
     "pipelines.recipes",
