@@ -2,6 +2,7 @@
 
 from vault.models.datasets import Artifact, ArtifactKind, Dataset, DatasetVersion
 from vault.models.derivations import Derivation
+from vault.models.drafts import Draft, EditOperation
 from vault.models.uploads import Upload
 
-__all__ = ["Artifact", "ArtifactKind", "Dataset", "DatasetVersion", "Derivation", "Upload"]
+__all__ = ["Artifact", "ArtifactKind", "Dataset", "DatasetVersion", "Derivation", "Draft", "EditOperation", "Upload"]
