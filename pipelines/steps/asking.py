@@ -60,10 +60,11 @@ def with_system(prompt: list[Message], system_prompt: str) -> list[Message]:
 
 
 def sample_row(row: Row, question: Question) -> Row:
-    """The row as it was asked; samples after the first get ids of their own."""
+    """The row as it was asked; samples after the first get ids of their own and remember the row they come from."""
     if question.sample == 0:
         return replace(row, prompt=question.messages)
-    meta = {**row.meta, "sample": question.sample, "sample_of": row.id}
+    lineage = [*(i for i in row.meta.get("derived_from") or [] if i != row.id), row.id]
+    meta = {**row.meta, "sample": question.sample, "sample_of": row.id, "derived_from": lineage}
     return replace(row, id=f"{row.id}-{question.sample + 1}", prompt=question.messages, meta=meta)
 
 

@@ -17,7 +17,7 @@ from pytest_django.fixtures import Settings
 
 from pipelines import executor, runs
 from pipelines.models import Run, StepOutput, StepRun, TeacherCall
-from pipelines.steps import generate
+from pipelines.steps import teaching
 from pipelines.steps.base import InputArtifact
 from pipelines.steps.generate import Generate
 from pipelines.teachers.engine import Limits
@@ -212,7 +212,7 @@ def test_a_success_that_lacks_rows_for_a_passing_reason_says_so(
 def test_rows_that_failed_by_the_teachers_trouble_are_asked_by_the_next_run(
     start: Start, own: dict[str, Any], server: ChatServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generate, "Limits", partial(Limits, backoff=0.001, longest_wait=0.001))
+    monkeypatch.setattr(teaching, "Limits", partial(Limits, backoff=0.001, longest_wait=0.001))
     server.script = [Reply(status=500)] * 5
     first = runs.run_to_end(start(spec(3, **own, concurrency=1)))
     assert first.state == State.SUCCEEDED, ask_step(first).error
@@ -431,7 +431,27 @@ def test_samples_become_rows_with_ids_of_their_own(start: Start, own: dict[str, 
     rows = rows_of(run)
     assert [(r.id, r.completion_text) for r in rows] == [("r0", "one"), ("r0-2", "two")]
     assert rows[1].meta["sample_of"] == "r0"
+    assert rows[1].meta["derived_from"] == ["r0"]
     assert [r.id for r in rows_of(run, "rejects")] == ["r0-3"]
+
+
+def test_more_samples_later_ask_only_for_those_that_are_missing(
+    start: Start, own: dict[str, Any], server: ChatServer
+) -> None:
+    runs.run_to_end(start(spec(2, **own, samples=2, temperature=0.9)))
+    assert len(server.bodies) == 4
+    more = runs.run_to_end(start(spec(2, **own, samples=5, temperature=0.9)))
+    assert len(server.bodies) == 10
+    assert ask_step(more).summary["answers_reused"] == 4
+    assert [r.id for r in rows_of(more)][:5] == ["r0", "r0-2", "r0-3", "r0-4", "r0-5"]
+
+
+def test_every_sample_counts_against_the_cap(start: Start, own: dict[str, Any], server: ChatServer) -> None:
+    server.input_tokens = 20
+    priced = {**own, "price_in": 1_000.0, "price_out": 1_000.0, "max_tokens": 20, "cost_cap_usd": 0.5}
+    run = runs.run_to_end(start(spec(2, **priced, samples=20, temperature=1.0)))
+    assert ask_step(run).state == State.WAITING
+    assert 0 < len(server.bodies) < 20
 
 
 @pytest.mark.parametrize(
