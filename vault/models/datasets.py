@@ -47,6 +47,8 @@ class Dataset(models.Model):
     slug = models.SlugField(max_length=80)
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
+    rights: Any = models.JSONField(default=dict)
+    """What a person stated about training on it and passing it on; empty: what ``vault.rights`` finds in its rows."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
