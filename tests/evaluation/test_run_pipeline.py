@@ -87,3 +87,13 @@ def test_a_file_with_bad_rows_is_imported_on_request_only(tmp_path: Path) -> Non
     with pytest.raises(CommandError, match="good"):
         run(tmp_path, spec, "--dataset", f"things={file}")
     assert "version 1, 1 rows" in run(tmp_path, spec, "--dataset", f"things={file}", "--good-rows-only")
+
+
+def test_a_parameter_on_the_command_line_replaces_the_specs(tmp_path: Path) -> None:
+    run(tmp_path, chain(text="a"), "--set", "say.text=b")
+    step = Run.objects.get().steps.get(node="say")
+    assert step.params["text"] == "b"
+    with pytest.raises(CommandError, match=r"no step 'shout'\. Its steps are make, say"):
+        run(tmp_path, chain(), "--set", "shout.text=b")
+    with pytest.raises(CommandError, match=r"NODE\.PARAM=VALUE"):
+        run(tmp_path, chain(), "--set", "text")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -34,6 +36,30 @@ def named_file(text: str) -> tuple[str, Path]:
     return name, Path(file)
 
 
+def named_value(text: str) -> tuple[str, str, Any]:
+    """``NODE.PARAM=VALUE`` as its parts; the value is read as YAML (numbers, true, lists)."""
+    place, separator, value = text.partition("=")
+    node, dot, name = place.partition(".")
+    if not (separator and dot and node and name):
+        raise argparse.ArgumentTypeError(f"'{text}' is not NODE.PARAM=VALUE")
+    try:
+        return node, name, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise argparse.ArgumentTypeError(f"The value of '{text}' can't be read as YAML") from None
+
+
+def with_values(document: dict[str, Any], values: Sequence[tuple[str, str, Any]]) -> dict[str, Any]:
+    """The spec with these parameters of its nodes in place of those it has. Raises ``StudioError`` for an unknown node."""
+    nodes = [dict(node) for node in document.get("nodes") or [] if isinstance(node, dict)]
+    by_id = {node.get("id"): node for node in nodes}
+    for name, param, value in values:
+        if name not in by_id:
+            known = ", ".join(str(known) for known in by_id)
+            raise StudioError(f"The spec has no step '{name}'.", action=f"Its steps are {known}.")
+        by_id[name]["params"] = {**(by_id[name].get("params") or {}), param: value}
+    return {**document, "nodes": nodes} if values else document
+
+
 class Command(BaseCommand):
     """See the module's docstring."""
 
@@ -55,6 +81,14 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--good-rows-only", action="store_true", help="import the good rows of a file that also has bad ones"
+        )
+        parser.add_argument(
+            "--set",
+            type=named_value,
+            action="append",
+            default=[],
+            metavar="NODE.PARAM=VALUE",
+            help="use this value instead of the spec's, for example student.epochs=3; may be given often",
         )
         parser.add_argument("--workspace", default="main", help="slug of the workspace (default: main)")
         parser.add_argument("--out", type=Path, help="copy the report and the exported files to this folder")
@@ -80,6 +114,8 @@ class Command(BaseCommand):
     def _prepare(self, options: dict[str, Any], workspace: Workspace) -> Run:
         path: Path = options["spec"]
         document = specs.load_text(path.read_bytes().decode("utf-8", "replace"))
+        if options["set"]:
+            document = with_values(document, options["set"])
         spec = specs.parse(document)
         imports = document.get("imports") or {}
         for name, file in options["dataset"]:
