@@ -34,7 +34,9 @@ class Deriver(Protocol):
     def __call__(self, rows: Path, out: Path, *, params: Mapping[str, Any], beat: Beat) -> dict[str, Any]: ...
 
 
-DERIVERS: dict[str, str] = {}
+DERIVERS: dict[str, str] = {
+    "profile-1": "vault.profiling.deriver.derive",
+}
 """Name → dotted path of the function. Raise the number in a name when what it computes changes: ``profile-1``."""
 
 

@@ -5,8 +5,9 @@ In memory a row takes about 70 bytes, so that ten million rows fit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from vault.quality import pii
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger[Any]]
 
 SCHEMA = {
     "_rid": "int64",
@@ -35,6 +36,7 @@ FLAGS = (
     "label_conflict",
     "exact_duplicate",
     "near_duplicate",
+    "near_label_conflict",
     *(pii.flag(kind) for kind in pii.KINDS),
 )
 """Everything a row can be flagged with; a row's flags are one bit each, in this order."""
@@ -61,6 +63,8 @@ class Facts:
     """Hash of the same without differences of case, punctuation and spacing."""
     label_key: Ints
     """Hash of the answer without the same differences, 0 for none."""
+    answer_key: Ints
+    """Hash of the answer to the letter, 0 for none."""
     codes: list[str]
     exact_group: Ints
     near_group: Ints
@@ -74,7 +78,8 @@ class Facts:
 
     def flagged(self, flag: str) -> npt.NDArray[np.bool_]:
         """A mask of the rows with this flag."""
-        return (self.flags & BIT[flag]) != 0
+        found: npt.NDArray[np.bool_] = (self.flags & BIT[flag]) != 0
+        return found
 
 
 class Growing:
@@ -107,7 +112,7 @@ def _type_of(name: str) -> Any:
     return np.int32 if name in ("prompt_chars", "answer_chars", "tokens") else np.int64
 
 
-def write(path: Path, facts: Facts, *, beat: Any = None) -> None:
+def write(path: Path, facts: Facts, *, beat: Callable[[int], None] | None = None) -> None:
     """Write ``facts.parquet``. ``beat(done)`` is called after each chunk of rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -142,6 +147,7 @@ def _with_nulls(pa: Any, values: Ints) -> Any:
     return pa.array(values, mask=values == NONE)
 
 
-def names_of(bits: int) -> list[str]:
+@cache
+def names_of(bits: int) -> tuple[str, ...]:
     """The flags that are set."""
-    return [flag for place, flag in enumerate(FLAGS) if bits >> place & 1] if bits else []
+    return tuple(flag for place, flag in enumerate(FLAGS) if bits >> place & 1)
