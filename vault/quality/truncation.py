@@ -47,10 +47,12 @@ def is_truncated(text: str, finish_reason: str | None = None) -> bool:
 
 
 def ends_inside_sentence(line: str) -> bool:
-    """Whether a line of full sentences ends in a word that no sign closes. List items, headings and tables may end so."""
+    """Whether a line of full sentences ends in a word that no sign closes. List items, headings, tables and
+    addresses may end so."""
     if _LIST_ITEM.match(line) or len(line) < 80:
         return False
-    return line[-1].isalnum() and re.search(r"[.!?]\s", line[:-1]) is not None
+    last = line.rsplit(" ", 1)[-1]
+    return last.isalpha() and re.search(r"[.!?]\s", line[:-1]) is not None
 
 
 def is_open_json(text: str) -> bool:
