@@ -78,6 +78,8 @@ class ReviewSeat(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="review_seats"
     )
     name = models.CharField(max_length=150)
+    compared_at = models.DateTimeField(null=True, blank=True)
+    """When this person first saw what the others said: from then on his verdicts stay."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["round", "user"], name="one_seat_a_person")]
