@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
 from pipelines.models import TeacherCall
@@ -14,20 +14,7 @@ from pipelines.teachers.desk import Desk
 from pipelines.teachers.storage import StoredCall
 from studio.lib.canonical import fingerprint
 
-UPDATED = (
-    "step_run",
-    "teacher",
-    "model",
-    "answer",
-    "finish_reason",
-    "prompt_tokens",
-    "completion_tokens",
-    "cached_tokens",
-    "cost_usd",
-    "latency_ms",
-    "problem",
-    "tries",
-)
+STORE_TRIES = 5
 
 
 class TeacherCalls:
@@ -59,27 +46,31 @@ class TeacherCalls:
     def keep(self, call: StoredCall) -> None:
         """Insert or replace one call; durable before the slot asks the next question."""
         answer, usage = call.completion, call.completion.usage
-        row = TeacherCall(
-            workspace_id=self.workspace_id,
-            fingerprint=call.key,
-            step_run_id=self.step_run_id,
-            teacher=self.teacher,
-            model=answer.model[:200],
-            answer={"message": answer.message(), "raw_id": answer.raw_id},
-            finish_reason=answer.finish_reason,
-            prompt_tokens=usage.input_tokens,
-            completion_tokens=usage.output_tokens,
-            cached_tokens=usage.cached_tokens,
-            cost_usd=call.cost_usd,
-            latency_ms=answer.latency_ms,
-            problem=call.problem[:300],
-            tries=call.tries,
-        )
-        with transaction.atomic():
-            self.set_aside(call.key)
-            TeacherCall.objects.bulk_create(
-                [row], update_conflicts=True, unique_fields=["workspace", "fingerprint"], update_fields=UPDATED
-            )
+        values = {
+            "teacher": self.teacher,
+            "model": answer.model[:200],
+            "answer": {"message": answer.message(), "raw_id": answer.raw_id},
+            "finish_reason": answer.finish_reason,
+            "prompt_tokens": usage.input_tokens,
+            "completion_tokens": usage.output_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "cost_usd": call.cost_usd,
+            "latency_ms": answer.latency_ms,
+            "problem": call.problem[:300],
+            "tries": call.tries,
+        }
+        mine = {"workspace_id": self.workspace_id, "fingerprint": call.key, "step_run_id": self.step_run_id}
+        for rest in reversed(range(STORE_TRIES)):
+            try:
+                with transaction.atomic():
+                    self.set_aside(call.key)
+                    if not TeacherCall.objects.filter(**mine).update(**values):
+                        TeacherCall.objects.create(**mine, **values)
+                return
+            except IntegrityError:
+                # Another run stored its answer to this question a moment ago: that one is set aside next.
+                if not rest:
+                    raise
 
     def set_aside(self, key: str) -> None:
         """An answer of another step run under this key stays as its bill, under a key that no question has."""

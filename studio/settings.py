@@ -104,7 +104,8 @@ SQLITE_OPTIONS = {
     # Without IMMEDIATE most contended read-then-write transactions fail with "database is locked".
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+    # FULL: an answer that was paid for is on the disk before its slot asks the next question, power cut or not.
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
 }
 _database_url = conf.read("STUDIO_DATABASE_URL")
 DATABASES: dict[str, Any] = {
