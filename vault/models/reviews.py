@@ -38,8 +38,8 @@ class ReviewRound(models.Model):
     number = models.PositiveIntegerField()
     title = models.CharField(max_length=120, blank=True)
     order = models.CharField(max_length=10, choices=Order.choices, default=Order.WORTH)
-    filter: Any = models.JSONField(default=dict)
-    """The row browser's address parameters that chose the rows; empty for the whole version."""
+    query = models.TextField(blank=True)
+    """The row browser's address (its part after "?") that chose the rows; empty for the whole version."""
     seed = models.PositiveIntegerField(default=1)
     per_row = models.PositiveSmallIntegerField(default=1)
     population = models.PositiveBigIntegerField(default=0)
