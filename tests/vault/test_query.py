@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vault import query
-from vault.query import Filter, RowTable, TooSlow, words
+from vault.query import Filter, RowTable, TooSlow, duck, words
 from vault.rows import Row, assistant, write_rows
 
 CITIES = ["Rome", "Oslo", "Lima"]
@@ -133,7 +133,7 @@ def test_nothing_outside_the_root_can_be_read_or_written(table: RowTable, tmp_pa
 
     secret = tmp_path / "secret.csv"
     secret.write_text("a,b\n1,2\n")
-    cursor = query._connection(table._root).cursor()
+    cursor = duck.connection(table._root).cursor()
     for statement in (
         f"SELECT * FROM read_csv('{secret}')",
         f"COPY (SELECT 1) TO '{tmp_path / 'out.csv'}'",
@@ -144,7 +144,7 @@ def test_nothing_outside_the_root_can_be_read_or_written(table: RowTable, tmp_pa
 
 
 def test_a_slow_query_is_stopped_with_advice(table: RowTable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query, "SECONDS", 0.2)
+    monkeypatch.setattr(duck, "SECONDS", 0.2)
     with pytest.raises(TooSlow) as caught:
         table._ask("SELECT count(*) FROM range(10000000000) a, read_parquet(?) b WHERE a.range % 7 = b._rid")
     assert "filter" in caught.value.action
@@ -158,9 +158,9 @@ def _count_in_child(folder: Path, root: Path, answers: multiprocessing.Queue[int
 def test_importing_the_module_opens_no_connection_so_a_forked_worker_can_query(data_root: Path) -> None:
     folder = data_root / "artifacts" / "dd" / "fork"
     write_rows(folder, [make_row(n) for n in range(3)])
-    known = set(query._connections)
+    known = set(duck._connections)
     RowTable(folder, root=data_root / "artifacts")
-    assert set(query._connections) == known
+    assert set(duck._connections) == known
     context = multiprocessing.get_context("spawn")
     answers: multiprocessing.Queue[int] = context.Queue()
     child = context.Process(target=_count_in_child, args=(folder, data_root / "artifacts", answers))
