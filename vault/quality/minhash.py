@@ -58,6 +58,11 @@ class Signer:
         draw = np.random.default_rng([SEED, seed])
         self._factors = draw.integers(0, 2**32, size=bands.hashes, dtype=np.uint32) | np.uint32(1)
 
+    def least_shared(self, threshold: float) -> float:
+        """How many equal minima a pair at the threshold has at least, but for one in 300,000 (4.5 standard deviations)."""
+        hashes = self.bands.hashes
+        return float((threshold - 4.5 * (threshold * (1 - threshold) / hashes) ** 0.5) * hashes)
+
     def sign(self, hashes: U32, counts: I64) -> tuple[U32, npt.NDArray[np.uint8]]:
         """``(keys, marks)`` of sets as :func:`vault.quality.shingles.shingle` gives them: one key a band, and the low byte
         of every minimum (two equal minima have equal marks, two others one time in 256). Shapes: texts × bands, texts × hashes."""

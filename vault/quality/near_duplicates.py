@@ -3,37 +3,34 @@
 Every pair that is reported was compared exactly, so there are no false ones; of the pairs at the threshold at most 0.2 %
 are missed by the bands (``minhash.RECALL``), and fewer above it. The same texts in the same order give the same answer.
 
-Memory for a million texts: about 350 MB (keys and marks of the signatures); shingles wait in a temporary file.
+What a fifth of the texts share (a prompt template, an instruction) says nothing about two of them and is not compared:
+without this, all rows made with one template would be near-duplicates of each other.
+
+Memory for a million texts: about 400 MB (keys and marks of the signatures); shingles wait in a temporary file.
 """
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from vault.quality.minhash import Signer, bands_for
-from vault.quality.shingles import I64, U32, Mask, ShingleStore, fold, shingle
+from vault.quality.shingles import I64, Mask
+from vault.quality.signed_texts import COMMON, F64, PAIRS, Beat, SignedTexts
 
-Beat = Callable[[int, int, str], None]
-"""``beat(done, total, note)``: progress in texts; called often, may raise to stop the work."""
-
-BATCH = 2_000
-BATCH_CHARS = 1_000_000
 SMALL = 32
 """In a band's bucket of at most so many texts each is compared with each."""
 ROUNDS = 64
 """In a larger bucket, texts are compared with the leaders of at most so many groups."""
 BUDGET = 20_000_000
 """Most comparisons by signature in one band."""
-_COMPARED = 65_536
+MATCH_BUDGET = 50_000_000
+"""The same when matching against held-back texts, where missing one is worse."""
 
 
 @dataclass(frozen=True)
@@ -56,182 +53,202 @@ class Groups:
             yield from np.split(ordered, np.flatnonzero(np.diff(self.group[ordered])) + 1)
 
 
+class Nearest(NamedTuple):
+    """``other``: for each text the position of the one it is a near-duplicate of, -1 for none. ``similarity``: 0 to 1.
+    ``ignored``: share of the text that was not compared because many texts have it."""
+
+    other: I64
+    similarity: F64
+    ignored: float
+
+
 def find_groups(
     texts: Iterable[str],
     *,
     threshold: float = 0.8,
     beat: Beat | None = None,
     seed: int = 0,
+    common: float | None = COMMON,
     scratch: Path | None = None,
 ) -> Groups:
     """Group the texts whose Jaccard similarity is at least ``threshold`` (above 0, at most 1), directly or through others.
 
-    ``texts`` is read once. ``scratch`` is where the temporary file goes (default: the system's place for those).
+    ``texts`` is read once. ``common``: share of the texts from which on a shingle is not compared, None to compare all.
+    ``scratch``: where the temporary file goes (default: the system's place for those).
     """
-    return NearDuplicates(texts, threshold=threshold, beat=beat, seed=seed, scratch=scratch).groups()
+    return _group(SignedTexts(texts, threshold=threshold, beat=beat, seed=seed, common=common, scratch=scratch))
 
 
-class NearDuplicates:
-    """Texts, ready to be grouped or matched. Reading and signing happens when it is made."""
+def find_copies(
+    texts: Iterable[str],
+    *,
+    rank: npt.ArrayLike,
+    threshold: float = 0.8,
+    beat: Beat | None = None,
+    seed: int = 0,
+    common: float | None = COMMON,
+    scratch: Path | None = None,
+) -> Nearest:
+    """Which texts to drop so that no two near-duplicates stay, and for which text each of them goes.
 
-    def __init__(
-        self,
-        texts: Iterable[str],
-        *,
-        threshold: float = 0.8,
-        beat: Beat | None = None,
-        seed: int = 0,
-        scratch: Path | None = None,
-    ) -> None:
-        if not 0 < threshold <= 1:
-            raise ValueError(f"A similarity threshold is above 0 and at most 1, not {threshold}.")
-        self.threshold = threshold
-        self._beat = beat or (lambda done, total, note: None)
-        self._store = ShingleStore(scratch=scratch)
-        self._signer = Signer(bands_for(threshold), seed=seed)
-        self._keys, self._marks = self._read(texts)
-        hashes = self._signer.bands.hashes
-        self._least_marks = (threshold - 4.5 * (threshold * (1 - threshold) / hashes) ** 0.5) * hashes
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def _read(self, texts: Iterable[str]) -> tuple[U32, npt.NDArray[np.uint8]]:
-        """Sign all texts, on as many threads as there are cores (at most four): the work is NumPy's and needs no lock."""
-        total = len(texts) if isinstance(texts, Sequence) else 0
-        keys: list[U32] = []
-        marks: list[npt.NDArray[np.uint8]] = []
-        done = 0
-
-        def collect(future: Future[Any]) -> None:
-            nonlocal done
-            hashes, counts, batch_keys, batch_marks = future.result()
-            self._store.append(hashes, counts)
-            keys.append(batch_keys)
-            marks.append(batch_marks)
-            done += len(counts)
-            self._beat(done, max(done, total), "reading")
-
-        threads = min(4, os.cpu_count() or 1)
-        waiting: deque[Future[Any]] = deque()
-        with ThreadPoolExecutor(threads) as pool:
-            try:
-                for batch in batches(texts):
-                    waiting.append(pool.submit(self._sign, batch))
-                    if len(waiting) > threads:
-                        collect(waiting.popleft())
-                while waiting:
-                    collect(waiting.popleft())
-            finally:
-                for future in waiting:
-                    future.cancel()
-        self._store.close_writing()
-        bands = self._signer.bands
-        return (
-            np.concatenate([np.empty((0, bands.bands), dtype=np.uint32), *keys]),
-            np.concatenate([np.empty((0, bands.hashes), dtype=np.uint8), *marks]),
-        )
-
-    def _sign(self, batch: list[str]) -> tuple[U32, I64, U32, npt.NDArray[np.uint8]]:
-        hashes, counts = shingle(batch)
-        return hashes, counts, *self._signer.sign(hashes, counts)
-
-    def groups(self) -> Groups:
-        """All groups of near-duplicates."""
-        parent = np.arange(len(self), dtype=np.int64)
-        alive = self._join_copies(parent)
-        bands = self._signer.bands.bands
-        for band in range(bands):
-            members = alive[np.argsort(self._keys[alive, band], kind="stable")]
-            self._join_band(members, self._keys[members, band], parent=parent, note=f"comparing {band + 1} of {bands}")
-        everyone = roots(parent, np.arange(len(self), dtype=np.int64))
-        sizes = np.bincount(everyone, minlength=len(self))
-        return Groups(np.where(sizes[everyone] > 1, everyone, -1))
-
-    def _join_copies(self, parent: I64) -> I64:
-        """Join texts with equal shingles, and return the first of each: the others need no further look."""
-        key = np.zeros(len(self), dtype=np.uint64)
-        for band in range(self._keys.shape[1]):
-            key = (key ^ self._keys[:, band]) * np.uint64(0x9E3779B97F4A7C15)
-            key ^= key >> np.uint64(31)
-        members = np.argsort(key, kind="stable")
-        bounds = (
-            np.flatnonzero(np.concatenate([[True], key[members][1:] != key[members][:-1]])) if len(self) else members
-        )
-        leader = np.repeat(members[bounds], np.diff(np.append(bounds, len(self))))
-        pairs = np.flatnonzero(leader != members)
-        same = np.zeros(len(self), dtype=np.bool_)
-        for begin in range(0, len(pairs), _COMPARED):
-            self._beat(begin, len(pairs), "comparing copies")
-            at = pairs[begin : begin + _COMPARED]
-            same[at] = self._store.similarities(leader[at], members[at]) == 1.0
-        parent[members[same]] = leader[same]
-        return np.sort(members[~same])
-
-    def _join_band(self, members: I64, keys: U32, *, parent: I64, note: str) -> None:
-        """Join what is alike among texts that share a key; ``members`` are sorted by key."""
-        bucket = np.concatenate([[0], np.cumsum(keys[1:] != keys[:-1])]) if len(keys) else np.empty(0, dtype=np.int64)
-        sizes = np.bincount(bucket)
-        spent = 0
-        for small in (True, False):
-            chosen = (sizes > 1) & ((sizes <= SMALL) == small)
-            inside = chosen[bucket] if len(bucket) else np.empty(0, dtype=np.bool_)
-            texts, where = members[inside], bucket[inside]
-            for _ in range(SMALL if small else ROUNDS):
-                if not len(texts) or spent > BUDGET:
-                    break
-                self._beat(len(self), len(self), note)
-                spent += len(texts)
-                texts, where = self._lead(texts, where, parent=parent, exhaustive=small)
-
-    def _lead(self, texts: I64, bucket: I64, *, parent: I64, exhaustive: bool) -> tuple[I64, I64]:
-        """Compare the first text of each bucket with the others, join, and return the texts still to be compared."""
-        begins = np.flatnonzero(np.concatenate([[True], bucket[1:] != bucket[:-1]]))
-        sizes = np.diff(np.append(begins, len(texts)))
-        leader = np.repeat(texts[begins], sizes)
-        apart = roots(parent, leader) != roots(parent, texts)
-        left, right = leader[apart], texts[apart]
-        alike = self.alike(left, right)
-        join(parent, left[alike], right[alike])
-        root = roots(parent, texts)
-        done = leader == texts if exhaustive else roots(parent, leader) == root
-        texts, bucket, root = texts[~done], bucket[~done], root[~done]
-        if not len(texts):
-            return texts, bucket
-        begins = np.flatnonzero(np.concatenate([[True], bucket[1:] != bucket[:-1]]))
-        sizes = np.diff(np.append(begins, len(texts)))
-        open_ = np.repeat(np.minimum.reduceat(root, begins) != np.maximum.reduceat(root, begins), sizes)
-        return texts[open_], bucket[open_]
-
-    def alike(self, left: I64, right: I64) -> Mask:
-        """Which pairs of texts are at least ``threshold`` alike. The signatures sort out what is far from it first (they would
-        be wrong about one pair at the threshold in 300,000)."""
-        result = np.zeros(len(left), dtype=np.bool_)
-        for begin in range(0, len(left), _COMPARED):
-            a, b = left[begin : begin + _COMPARED], right[begin : begin + _COMPARED]
-            few, many = (
-                np.minimum(self._store.counts[a], self._store.counts[b]),
-                np.maximum(self._store.counts[a], self._store.counts[b]),
-            )
-            likely = np.flatnonzero(few >= self.threshold * many - 1e-9)
-            shared = (self._marks[a[likely]] == self._marks[b[likely]]).sum(axis=1)
-            likely = likely[shared >= self._least_marks]
-            result[begin + likely] = self._store.similarities(a[likely], b[likely]) >= self.threshold - 1e-12
-        return result
+    In each group the text of the lowest ``rank`` (an integer a text; ties: the earlier) stays, and what is directly alike to
+    it goes for it; so on with the rest of the group. So a text never goes for one it is alike to only through others.
+    ``rank`` is looked at after all texts were read.
+    """
+    signed = SignedTexts(texts, threshold=threshold, beat=beat, seed=seed, common=common, scratch=scratch)
+    other = np.full(len(signed), -1, dtype=np.int64)
+    group = _group(signed).group
+    left = np.flatnonzero(group >= 0)
+    left = left[np.lexsort((left, np.asarray(rank, dtype=np.int64)[left], group[left]))]
+    while len(left):
+        signed.beat(len(signed) - len(left), len(signed), "choosing")
+        leader, _ = _leaders(left, group[left])
+        goes = (leader != left) & signed.alike(leader, left)
+        other[left[goes]] = leader[goes]
+        left = left[~goes & (leader != left)]
+    return _nearest(signed, other)
 
 
-def batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """The texts, folded, in lists of at most ``BATCH`` texts and about ``BATCH_CHARS`` characters."""
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        batch.append(fold(text))
-        size += len(batch[-1])
-        if len(batch) == BATCH or size > BATCH_CHARS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+def find_matches(
+    texts: Iterable[str],
+    *,
+    against: Iterable[str],
+    threshold: float = 0.8,
+    beat: Beat | None = None,
+    seed: int = 0,
+    common: float | None = COMMON,
+    scratch: Path | None = None,
+) -> Nearest:
+    """For each text a near-duplicate among ``against`` (its position there), if there is one. Both are read once."""
+    known = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal known
+        for text in against:
+            known += 1
+            yield text
+
+    both = chain(counted(), texts)
+    signed = SignedTexts(both, threshold=threshold, beat=beat, seed=seed, common=common, scratch=scratch)
+    other = np.full(len(signed), -1, dtype=np.int64)
+    for bucket, members in _buckets(signed, np.arange(len(signed), dtype=np.int64)):
+        _match(signed, members, bucket, known=known, other=other)
+    return _nearest(signed, other, begin=known)
+
+
+def _nearest(signed: SignedTexts, other: I64, *, begin: int = 0) -> Nearest:
+    found = np.flatnonzero(other >= 0)
+    similarity = np.zeros(len(other), dtype=np.float64)
+    similarity[found] = signed.similarity(found, other[found])
+    return Nearest(other[begin:], similarity[begin:], signed.ignored)
+
+
+def _buckets(signed: SignedTexts, texts: I64) -> Iterator[tuple[I64, I64]]:
+    """For each band ``(bucket, members)``: the texts that share a key with another, sorted by bucket, then by position."""
+    bands = signed.keys.shape[1]
+    for band in range(bands):
+        signed.beat(len(signed) * band // bands, len(signed), f"comparing, band {band + 1} of {bands}")
+        keys = signed.keys[texts, band]
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        fresh = _begins(keys)
+        bucket = np.cumsum(fresh) - 1
+        shared = np.bincount(bucket, minlength=1)[bucket] > 1
+        yield bucket[shared], texts[order][shared]
+
+
+def _begins(values: npt.NDArray[np.generic]) -> Mask:
+    """Where a new run of equal values begins."""
+    begins = np.ones(len(values), dtype=np.bool_)
+    np.not_equal(values[1:], values[:-1], out=begins[1:])
+    return begins
+
+
+def _leaders(members: I64, bucket: npt.NDArray[np.generic]) -> tuple[I64, I64]:
+    """The first member of each bucket, and the size of the bucket, both repeated for each member."""
+    begins = np.flatnonzero(_begins(bucket))
+    sizes = np.diff(np.append(begins, len(members)))
+    return np.repeat(members[begins], sizes), np.repeat(sizes, sizes)
+
+
+def _group(signed: SignedTexts) -> Groups:
+    everyone = np.arange(len(signed), dtype=np.int64)
+    parent = everyone.copy()
+    distinct = _join_equal(signed, parent)
+    for bucket, members in _buckets(signed, distinct):
+        _join_band(signed, members, bucket, parent=parent)
+    root = roots(parent, everyone)
+    sizes = np.bincount(root, minlength=1)
+    return Groups(np.where(sizes[root] > 1, root, -1) if len(root) else root)
+
+
+def _join_equal(signed: SignedTexts, parent: I64) -> I64:
+    """Join texts with equal sets, and return the first of each: the others need no further look."""
+    keys = signed.fingerprints()
+    members = np.argsort(keys, kind="stable")
+    leader, _ = _leaders(members, keys[members])
+    later = np.flatnonzero(leader != members)
+    same = np.zeros(len(signed), dtype=np.bool_)
+    for begin in range(0, len(later), PAIRS):
+        signed.beat(begin, len(later), "comparing copies")
+        at = later[begin : begin + PAIRS]
+        same[at] = signed.similarity(leader[at], members[at]) == 1.0
+    parent[members[same]] = leader[same]
+    return np.sort(members[~same])
+
+
+def _join_band(signed: SignedTexts, members: I64, bucket: I64, *, parent: I64) -> None:
+    """Join what is alike among texts that share a bucket; sorted by bucket."""
+    _, sizes = _leaders(members, bucket)
+    spent = 0
+    for small in (True, False):
+        inside = (sizes <= SMALL) == small
+        texts, where = members[inside], bucket[inside]
+        for _ in range(SMALL if small else ROUNDS):
+            if not len(texts) or spent > BUDGET:
+                break
+            signed.beat(len(signed), len(signed), "comparing")
+            spent += len(texts)
+            texts, where = _lead(signed, texts, where, parent=parent, exhaustive=small)
+
+
+def _lead(signed: SignedTexts, texts: I64, bucket: I64, *, parent: I64, exhaustive: bool) -> tuple[I64, I64]:
+    """Compare the first text of each bucket with the others, join, and return the texts still to be compared."""
+    leader, _ = _leaders(texts, bucket)
+    apart = roots(parent, leader) != roots(parent, texts)
+    left, right = leader[apart], texts[apart]
+    alike = signed.alike(left, right)
+    join(parent, left[alike], right[alike])
+    root = roots(parent, texts)
+    stays = leader != texts if exhaustive else roots(parent, leader) != root
+    texts, bucket, root = texts[stays], bucket[stays], root[stays]
+    if not len(texts):
+        return texts, bucket
+    begins = np.flatnonzero(_begins(bucket))
+    mixed = np.minimum.reduceat(root, begins) != np.maximum.reduceat(root, begins)
+    going_on = np.repeat(mixed, np.diff(np.append(begins, len(texts))))
+    return texts[going_on], bucket[going_on]
+
+
+def _match(signed: SignedTexts, members: I64, bucket: I64, *, known: int, other: I64) -> None:
+    """Compare, in each bucket, one known text after another (they come first) with the others that have no match yet."""
+    spent = 0
+    while len(members) and spent <= MATCH_BUDGET:
+        signed.beat(len(signed), len(signed), "comparing")
+        leader, _ = _leaders(members, bucket)
+        asked = (leader < known) & (members >= known) & (other[members] < 0)
+        left, right = leader[asked], members[asked]
+        alike = signed.alike(left, right)
+        other[right[alike]] = left[alike]
+        stays = (members != leader) & (leader < known) & ((members < known) | (other[members] < 0))
+        members, bucket = members[stays], bucket[stays]
+        if len(members):
+            begins = np.flatnonzero(_begins(bucket))
+            last = np.append(begins[1:], len(members)) - 1
+            useful = (members[begins] < known) & (members[last] >= known)
+            going_on = np.repeat(useful, last + 1 - begins)
+            members, bucket = members[going_on], bucket[going_on]
+        spent += len(members)
 
 
 def roots(parent: I64, texts: I64) -> I64:
