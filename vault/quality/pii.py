@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
@@ -31,11 +32,19 @@ REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL")
 _EMAIL = re.compile(
     r"(?<![\w.+%-])[\w.+%'-]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})(?![\w-])"
 )
-_CARD = re.compile(r"(?<![\w.-])[2-6]\d{3}(?:[ -]?\d){8,15}(?![\w-])")
+_CARD = re.compile(r"(?<![\w.-])[2-8]\d{3}(?:[ -]?\d){8,15}(?![\w-])")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,32}")
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4})(?![\w:])")
-_PHONE = re.compile(r"(?:\+|\(|\b)\d(?:[\s()./\u2010-\u2015-]{0,3}\d){6,16}")
+_PHONE = re.compile(r"(?:\(?\+|\(|(?<![\w.,+-]))\d(?:[\s()./\u2010-\u2015-]{0,3}\d){6,24}(?![\w%€$£])")
+_GROUP = re.compile(r"\(?\+?\(?\d+")
+_NO_PHONE = re.compile(
+    r"(?<![\d./-])(?:\d{1,2}[./-](?:0?[1-9]|1[0-2])[./-](?:19|20)?\d\d|(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}|"
+    r"(?:\d{1,3}\.){3}\d{1,3})(?![./-]?\d)"
+)
+"""Dates and addresses, whose groups of digits are not those of a phone number."""
+MOST_GROUPS = 7
+MOST_CHECKS = 10_000
 _PHONE_WORD = re.compile(
     r"(?:phone|my number|reach me|call|tel|mobile|cell|fax|ring|text|whatsapp|telefon|handy|mobil|rufnummer|portable|móvil|teléfono|llam|"
     r"cellulare|telefoon|bel )[^\d\n]{0,25}$",
@@ -52,6 +61,17 @@ IBAN_LENGTHS = {
     "VA": 22, "VG": 24, "XK": 20, "YE": 30,
 }  # fmt: skip
 """Characters of an IBAN by country (ISO 13616 registry)."""
+
+
+ISSUERS: tuple[tuple[tuple[str, ...], tuple[int, ...]], ...] = (
+    (("4",), (13, 16, 19)),
+    (("51", "52", "53", "54", "55", "22", "23", "24", "25", "26", "27"), (16,)),
+    (("34", "37"), (15,)),
+    (("300", "301", "302", "303", "304", "305", "309", "36", "38", "39"), (14, 16, 19)),
+    (("35", "6011", "62", "64", "65", "81"), (16, 17, 18, 19)),
+    (("50", "56", "57", "58", "63", "67"), (13, 14, 15, 16, 17, 18, 19)),
+)
+"""First digits and lengths of the card networks."""
 
 
 def find(text: str, *, kinds: Collection[str] | None = None, regions: Collection[str] = REGIONS) -> list[Span]:
@@ -85,15 +105,18 @@ def settle(spans: Iterable[Span]) -> list[Span]:
     """The spans in order without overlaps: of two that overlap, the one that came first in the list stays."""
     kept: list[Span] = []
     for span in spans:
-        if all(span.end <= other.start or span.start >= other.end for other in kept):
-            kept.append(span)
-    return sorted(kept, key=lambda span: span.start)
+        place = bisect_left(kept, span.start, key=lambda other: other.start)
+        before_ends = place == 0 or kept[place - 1].end <= span.start
+        if before_ends and (place == len(kept) or span.end <= kept[place].start):
+            kept.insert(place, span)
+    return kept
 
 
 def is_card(text: str) -> bool:
-    """Whether 13 to 19 digits pass the Luhn check (ISO/IEC 7812-1) and are not one digit over and over."""
+    """Whether the digits are a card's: a known issuer and its length, the Luhn check (ISO/IEC 7812-1), not one digit only."""
     digits = [int(c) for c in text if c.isdigit()]
-    if not 13 <= len(digits) <= 19 or len(set(digits)) < 2:
+    number = "".join(map(str, digits))
+    if len(set(digits)) < 2 or not any(len(number) in sizes and number.startswith(starts) for starts, sizes in ISSUERS):
         return False
     doubled = [d if n % 2 == 0 else (d * 2 - 9 if d > 4 else d * 2) for n, d in enumerate(reversed(digits))]
     return sum(doubled) % 10 == 0
@@ -124,7 +147,7 @@ def _ibans(text: str) -> Iterator[Span]:
 
 
 def _addresses(text: str) -> Iterator[Span]:
-    for match in (*_IPV4.finditer(text), *(_IPV6.finditer(text) if ":" in text else ())):
+    for match in (*(_IPV6.finditer(text) if ":" in text else ()), *_IPV4.finditer(text)):
         try:
             address = ipaddress.ip_address(match[0])
         except ValueError:
@@ -139,21 +162,53 @@ def _addresses(text: str) -> Iterator[Span]:
 
 
 def _phones(text: str, regions: Collection[str]) -> Iterator[Span]:
-    """Numbers that the country's plan allows (the ``phonenumbers`` library). A national number must also look or be called
-    one: grouped by brackets or separators, or after a word such as "call"; a bare run of digits is more often an order."""
-    from phonenumbers import Leniency, PhoneNumberMatcher
+    """Numbers that a country's plan allows (the ``phonenumbers`` library). A national number must also look or be called
+    one: grouped by brackets or separators, or after a word such as "call"; a bare run of digits is more often an order.
 
-    seen: set[tuple[int, int]] = set()
-    for region in (None, *regions):
-        for match in PhoneNumberMatcher(text, region, leniency=Leniency.VALID):
-            raw, span = match.raw_string, (match.start, match.end)
-            if span in seen:
+    The library's own search takes time in the square of the text, so it is asked about single candidates only, and at most
+    ``MOST_CHECKS`` times for one text: beyond that, whatever is grouped like a number counts as one.
+    """
+    text = _NO_PHONE.sub(lambda found: "x" * len(found[0]), text)
+    checks = 0
+    for candidate in _PHONE.finditer(text):
+        named = _PHONE_WORD.search(text[max(candidate.start() - 40, 0) : candidate.start()]) is not None
+        ended = 0
+        for start, end in _readings(candidate[0]):
+            raw = candidate[0][start:end]
+            if start < ended or not (named or raw.startswith(("+", "00", "(+")) or _is_grouped(raw)):
                 continue
-            international = raw.lstrip("(").startswith(("+", "00"))
-            named = _PHONE_WORD.search(text[max(match.start - 40, 0) : match.start]) is not None
-            if international or named or _is_grouped(raw):
-                seen.add(span)
-                yield Span("phone", *span)
+            checks += 1
+            if checks > MOST_CHECKS or _is_phone(raw, regions):
+                ended = end
+                yield Span("phone", candidate.start() + start, candidate.start() + end)
+
+
+def _readings(candidate: str) -> Iterator[tuple[int, int]]:
+    """Where in a run of digit groups a number may stand, the likeliest first: from its beginning, from a plus or a bracket,
+    or from a wide gap; up to its end or to a wide gap, after a plus also up to any group."""
+    groups = list(_GROUP.finditer(candidate))
+    for first, group in enumerate(groups):
+        if first and group[0][0] not in "+(" and group.start() - groups[first - 1].end() < 2:
+            continue
+        for last in range(min(len(groups), first + MOST_GROUPS) - 1, first - 1, -1):
+            end = groups[last].end()
+            open_end = last + 1 == len(groups) or groups[last + 1].start() - end > 1
+            if (open_end or "+" in group[0]) and 7 <= sum(map(str.isdigit, candidate[group.start() : end])) <= 15:
+                yield group.start(), end
+
+
+def _is_phone(raw: str, regions: Collection[str]) -> bool:
+    from phonenumbers import NumberParseException, is_valid_number, parse
+
+    if raw.startswith("00"):
+        raw = f"+{raw[2:]}"
+    for region in (None,) if "+" in raw[:2] else regions:
+        try:
+            if is_valid_number(parse(raw, region)):
+                return True
+        except NumberParseException:
+            continue
+    return False
 
 
 def _is_grouped(raw: str) -> bool:

@@ -24,12 +24,6 @@ def _pattern(kind: str, hints: tuple[str, ...], rule: str, flags: int = 0) -> Pa
 
 
 PATTERNS = (
-    _pattern(
-        "private_key",
-        ("private key",),
-        r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:[A-Za-z0-9+/=\s:,.\\-]*?-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|[A-Za-z0-9+/=\s\\]*)",
-    ),
     _pattern("anthropic_key", ("sk-ant-",), r"\bsk-ant-[A-Za-z0-9_-]{16,}"),
     _pattern("openai_key", ("sk-",), r"\bsk-(?!ant-)(?:proj-|svcacct-|admin-|None-)?[A-Za-z0-9_-]{20,}"),
     _pattern("aws_key", ("akia", "asia", "abia", "acca"), r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
@@ -75,7 +69,12 @@ _ASSIGNED = re.compile(
     r"([^\s\"'`,;<>(){}\[\]]{8,200})",
     re.IGNORECASE,
 )
-KINDS = (*(p.kind for p in PATTERNS), "password")
+KINDS = ("private_key", *(p.kind for p in PATTERNS), "password")
+_KEY_BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
+_KEY_END = re.compile(r"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
+_KEY_BODY = re.compile(r"[A-Za-z0-9+/=\s\\]*")
+LONGEST_KEY = 20_000
+"""Characters within which the end of a private key is looked for."""
 LEAST_BITS = 3.0
 """Shannon entropy, in bits a character, from which an assigned value looks random ("changeme" has 2.75)."""
 
@@ -83,6 +82,8 @@ LEAST_BITS = 3.0
 def find_secrets(text: str) -> Iterator[tuple[str, int, int]]:
     """``(kind, start, end)`` of every secret; they may overlap, the more specific kind comes first."""
     lowered = text.lower()
+    if "private key" in lowered:
+        yield from _private_keys(text)
     for pattern in PATTERNS:
         if any(hint in lowered for hint in pattern.hints):
             for found in pattern.rule.finditer(text):
@@ -94,6 +95,17 @@ def find_secrets(text: str) -> Iterator[tuple[str, int, int]]:
             value = found[1].rstrip(".!?:")
             if looks_random(value):
                 yield "password", found.start(1), found.start(1) + len(value)
+
+
+def _private_keys(text: str) -> Iterator[tuple[str, int, int]]:
+    """Key blocks whole; of a block without an end, the lines that look like one."""
+    at = 0
+    while begin := _KEY_BEGIN.search(text, at):
+        end = text.find("-----", begin.end(), begin.end() + LONGEST_KEY)
+        closing = _KEY_END.match(text, end) if end >= 0 else None
+        body = closing or _KEY_BODY.match(text, begin.end())
+        at = body.end() if body else begin.end()
+        yield "private_key", begin.start(), at
 
 
 def looks_random(value: str) -> bool:
