@@ -26,7 +26,7 @@ from studio.lib.errors import Cancelled, LeaseLost, StudioError
 from studio.lib.params import problems as param_problems
 from studio.models import Workspace
 from studio.registries import READERS
-from vault import scan, store
+from vault import bulk, scan, store
 from vault.models import Dataset, DatasetVersion, Upload
 from vault.problems import ProblemLog
 from vault.readers import Reader, ReaderError, recognise
@@ -234,10 +234,25 @@ def write(
     on_problem: Callable[[RowError], None] | None = None,
 ) -> None:
     """Read ``source`` into ``folder/rows.parquet``, calling ``beat`` about once a second. Raises ``DiskFull``."""
-    items = _beating(reader.rows(source, params), beat)
-    rows = good_rows(items, tally, repeated=params.repeated, file_name=file_name, on_problem=on_problem)
     try:
-        write_rows(folder, rows)
+        try:
+            if not bulk.suits(source, reader, params):
+                raise bulk.Unsuitable
+            bulk.write(
+                source,
+                folder,
+                reader,
+                params,
+                tally,
+                file_name=file_name,
+                beat=every_second(beat),
+                on_problem=on_problem,
+            )
+        except bulk.Unsuitable:
+            items = _beating(reader.rows(source, params), beat)
+            write_rows(
+                folder, good_rows(items, tally, repeated=params.repeated, file_name=file_name, on_problem=on_problem)
+            )
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         if is_disk_full(error):

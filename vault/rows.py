@@ -11,16 +11,24 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypedDict
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from studio.lib.canonical import fingerprint
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ROWS_FILE = "rows.parquet"
 ROW_GROUP = 20_000
 COLUMNS = ("_rid", "id", "prompt", "completion", "reference", "soft", "tags", "meta", "_search")
+DICTIONARIES = ["completion", "reference", "soft", "tags"]
+"""Columns that often repeat a value; a dictionary of the others would be thrown away after it was made."""
 
 
 class Message(TypedDict, total=False):
@@ -137,36 +145,93 @@ def _dump(value: Any) -> str | None:
     return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def table_of(rows: Sequence[Row]) -> pa.Table:
+    """Rows as an Arrow table of all columns but ``_rid``, JSON as text."""
+    import pyarrow as pa
+
+    records = [
+        (
+            row.id,
+            *(_dump(v) for v in (row.prompt, row.completion, row.reference, row.soft, row.tags, row.meta)),
+            search_text(row),
+        )
+        for row in rows
+    ]
+    columns = zip(*records, strict=True) if records else [()] * len(COLUMNS[1:])
+    return pa.table([pa.array(column, pa.string()) for column in columns], names=COLUMNS[1:])
+
+
+class RowWriter:
+    """Writes tables of rows to ``folder/rows.parquet``, numbered from 0. The same rows give the same bytes, however they come
+    in tables. The file is complete only after ``close``; a caller publishes it afterwards. Memory: one row group."""
+
+    def __init__(self, folder: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._schema = pa.schema([("_rid", pa.int64()), *((name, pa.string()) for name in COLUMNS[1:])])
+        self._writer = pq.ParquetWriter(
+            folder / ROWS_FILE, self._schema, compression="zstd", use_dictionary=DICTIONARIES
+        )
+        self._pending: list[pa.Table] = []
+        self._waiting = 0
+        self.count = 0
+
+    def add(self, table: pa.Table) -> None:
+        """Take rows: a table of all columns but ``_rid``."""
+        if not table.num_rows:
+            return
+        self._pending.append(table)
+        self._waiting += table.num_rows
+        while self._waiting >= ROW_GROUP:
+            self._flush(ROW_GROUP)
+
+    def _flush(self, size: int) -> None:
+        import pyarrow as pa
+
+        whole = pa.concat_tables(self._pending) if self._pending else self._schema.remove(0).empty_table()
+        group = whole.slice(0, size).combine_chunks()
+        rids = pa.array(range(self.count, self.count + size), pa.int64())
+        self._writer.write_table(
+            pa.Table.from_arrays([rids, *group.columns], schema=self._schema), row_group_size=ROW_GROUP
+        )
+        self.count += size
+        self._waiting -= size
+        self._pending = [whole.slice(size)] if self._waiting else []
+
+    def close(self) -> None:
+        """Write what is left and the footer."""
+        try:
+            if self._waiting or not self.count:
+                self._flush(self._waiting)
+        finally:
+            self._writer.close()
+
+    def __enter__(self) -> RowWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+            return
+        # The half-written file is thrown away by the caller; closing it would only flush more onto a disk that may be full.
+        with suppress(Exception):
+            self._writer.close()
+
+
 def write_rows(folder: Path, rows: Iterable[Row]) -> int:
     """Write ``rows`` to ``folder/rows.parquet`` and return how many there were. Memory: one row group.
 
     The folder is made when missing. The file is complete only when this returns; a caller publishes it afterwards.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    text = pa.string()
-    schema = pa.schema([("_rid", pa.int64()), *((name, text) for name in COLUMNS[1:])])
-    folder.mkdir(parents=True, exist_ok=True)
-    count = 0
-    with pq.ParquetWriter(folder / ROWS_FILE, schema, compression="zstd") as writer:
-        batch: list[tuple[Any, ...]] = []
-
-        def flush() -> None:
-            columns = list(zip(*batch, strict=True)) if batch else [()] * len(COLUMNS)
-            arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROW_GROUP)
-            batch.clear()
-
-        for row in rows:
-            fields = (row.prompt, row.completion, row.reference, row.soft, row.tags, row.meta)
-            batch.append((count, row.id, *(_dump(v) for v in fields), search_text(row)))
-            count += 1
-            if len(batch) == ROW_GROUP:
-                flush()
-        if batch or count == 0:
-            flush()
-    return count
+    source = iter(rows)
+    with RowWriter(folder) as writer:
+        while batch := list(islice(source, ROW_GROUP)):
+            writer.add(table_of(batch))
+    return writer.count
 
 
 def decode(record: dict[str, Any]) -> Row:

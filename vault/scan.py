@@ -28,6 +28,13 @@ class Tally:
     line: int = 0
     problems: list[RowError] = field(default_factory=list)
 
+    def refuse(self, problem: RowError) -> None:
+        """Count a line that gave no row."""
+        self.refused += 1
+        self.line = problem.line
+        if len(self.problems) < PROBLEMS:
+            self.problems.append(problem)
+
     def as_json(self) -> dict[str, Any]:
         """The counts and first problems as plain JSON (kept with the upload)."""
         return {
@@ -68,10 +75,7 @@ def good_rows(
     seen: dict[int, tuple[int, int]] = {}
 
     def refuse(problem: RowError) -> None:
-        tally.refused += 1
-        tally.line = problem.line
-        if len(tally.problems) < PROBLEMS:
-            tally.problems.append(problem)
+        tally.refuse(problem)
         if on_problem is not None:
             on_problem(problem)
 
@@ -95,12 +99,18 @@ def good_rows(
                 continue
             row = _numbered(item, seen, count=count + 1, line=line)
         if file_name:
-            row = replace(row, meta={**row.meta, "source": {"file": file_name, "line": line}})
+            row = placed(row, file_name=file_name, line=line)
         tally.kept += 1
         tally.line = line
         tally.completions += row.completion is not None
         tally.references += row.reference is not None
         yield row
+
+
+def placed(row: Row, *, file_name: str, line: int) -> Row:
+    """The row with the file and line it came from in ``meta["source"]``; of several files, the one that held it."""
+    file = row.meta["source"].get("part") or file_name
+    return replace(row, meta={**row.meta, "source": {"file": file, "line": line} if file else {"line": line}})
 
 
 def _numbered(row: Row, seen: dict[int, tuple[int, int]], *, count: int, line: int) -> Row:

@@ -418,7 +418,6 @@ def test_import_file_refuses_bad_lines_unless_told(workspace: Workspace, tmp_pat
         (b"", "is empty"),
         (b"%PDF-1.7", "PDF"),
         (b"text,label\n", "no row that can be used"),
-        (b'[{"a": 1}]', "JSON array"),
     ],
 )
 def test_import_file_names_what_is_wrong_with_a_file(
