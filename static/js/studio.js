@@ -6,13 +6,14 @@ import "./copy.js";
 import "./drawer.js";
 import "./forms.js";
 import "./keys.js";
+import "./paired-range.js";
 import "./palette.js";
 import "./polling.js";
 import "./times.js";
 import "./toasts.js";
 import "./upload.js";
 
-const needed = { "metric-chart": "./metric-chart.js" };
+const needed = { "metric-chart": "./metric-chart.js", "review-desk": "./review.js" };
 
 function fetchNeeded() {
   for (const [tag, module] of Object.entries(needed)) {

@@ -1,4 +1,4 @@
-"""Geometry of the pictures drawn by the server: histogram, confusion matrix, intervals, timeline, sparkline, calibration.
+"""Geometry of the pictures drawn by the server: histogram, curve, confusion matrix, intervals, timeline, sparkline, calibration.
 
 Each tag turns plain data into plain positions; the component of the same name draws them, so that a chart needs neither
 script nor inline style and looks the same in an exported report.
@@ -14,7 +14,7 @@ from typing import Any
 from django import template
 from django.utils import timezone
 
-from studio.templatetags.ui import duration, number
+from studio.templatetags.ui import THIN, duration, number
 
 register = template.Library()
 
@@ -37,8 +37,12 @@ def _item(thing: Any, key: str, default: Any = None) -> Any:
 
 
 @register.simple_tag
-def histogram_view(bins: Iterable[Any], unit: str = "") -> dict[str, Any]:
-    """Bars of a histogram. A bin is ``{"low", "high", "count"}`` (numbers) or ``{"label", "count"}``, with optional ``href`` and ``role``."""
+def histogram_view(bins: Iterable[Any], unit: str = "", line: Any = None, open_end: Any = "") -> dict[str, Any]:
+    """Bars of a histogram. A bin is ``{"low", "high", "count"}`` (numbers) or ``{"label", "count"}``, with optional ``href`` and ``role``.
+
+    ``line``: a limit to mark, left out of the picture when it lies beyond the last bin. ``open_end``: the last bin is wider
+    than the others and means "and more".
+    """
     rows = list(bins or [])
     ticks = nice_ticks(max((float(_item(b, "count", 0)) for b in rows), default=0))
     inner, tall = WIDTH - LEFT, HEIGHT - TOP - BOTTOM
@@ -47,8 +51,10 @@ def histogram_view(bins: Iterable[Any], unit: str = "") -> dict[str, Any]:
     for i, b in enumerate(rows):
         count = float(_item(b, "count", 0))
         high = tall * count / ticks[-1]
-        low_edge = _item(b, "low")
-        label = _item(b, "label") or (f"{number(low_edge)} to {number(_item(b, 'high'))}")
+        low_edge, high_edge = _item(b, "low"), _item(b, "high")
+        label = _item(b, "label") or (
+            number(low_edge) if low_edge == high_edge else f"{number(low_edge)} to {number(high_edge)}"
+        )
         bars.append(
             {
                 "x": round(LEFT + i * slot + min(1.0, slot * 0.1), 2),
@@ -66,8 +72,13 @@ def histogram_view(bins: Iterable[Any], unit: str = "") -> dict[str, Any]:
     every = max(1, -(-len(rows) // 8))
     labels = []
     if rows and _item(rows[0], "low") is not None:
-        edges = [_item(b, "low") for b in rows] + [_item(rows[-1], "high")]
-        labels = [{"x": round(LEFT + i * slot, 2), "text": number(e)} for i, e in enumerate(edges) if i % every == 0]
+        edges = [_item(b, "low") for b in rows] + ([] if open_end else [_item(rows[-1], "high")])
+        # The words at an open end need the room of two labels.
+        room = WIDTH - 110 if open_end else WIDTH
+        marked = [(round(LEFT + i * slot, 2), number(e)) for i, e in enumerate(edges) if i % every == 0]
+        labels = [{"x": x, "text": text} for x, text in marked if x <= room]
+        if open_end:
+            labels.append({"x": WIDTH, "text": f"{number(edges[-1])} and more", "anchor": "end"})
     elif slot >= 40:
         labels = [
             {"x": round(LEFT + (i + 0.5) * slot, 2), "text": str(_item(b, "label"))[: int(slot // 6)]}
@@ -84,6 +95,72 @@ def histogram_view(bins: Iterable[Any], unit: str = "") -> dict[str, Any]:
         "top": TOP,
         "tall": tall,
         "unit": unit,
+        "line": _line(rows, line, slot),
+    }
+
+
+def _line(rows: Sequence[Any], limit: Any, slot: float) -> dict[str, Any] | None:
+    """Where a limit stands among bins, and on which side there is room for its label."""
+    if limit in (None, "") or not rows or _item(rows[0], "low") is None:
+        return None
+    for i, b in enumerate(rows):
+        low, high = float(_item(b, "low")), float(_item(b, "high"))
+        if low <= float(limit) <= high:
+            x = LEFT + slot * (i + (float(limit) - low + 1) / (high - low + 1))
+            return {
+                "x": round(x, 2),
+                "anchor": "end" if x > WIDTH / 2 else "start",
+                "shift": -6 if x > WIDTH / 2 else 6,
+            }
+    return None
+
+
+@register.simple_tag
+def curve_view(points: Iterable[Sequence[float]], mark: Any = None, percent: Any = "") -> dict[str, Any]:
+    """A falling step curve through ``(x, y)`` points in order of ``x``, with the area below it; ``y`` starts from zero.
+
+    ``mark``: an ``x`` to mark on the curve. ``percent``: ``y`` is a share, written as such, and the axis ends at 100 %.
+    """
+    spots = [(float(x), float(y)) for x, y in points or []]
+    if not spots:
+        return {"path": ""}
+    inner, tall = WIDTH - LEFT, HEIGHT - TOP - BOTTOM
+    first, last = spots[0][0], spots[-1][0]
+    span = (last - first) or 1.0
+    ticks = [0.0, 0.25, 0.5, 0.75, 1.0] if percent else nice_ticks(max(y for _, y in spots))
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        share = min(1.0, max(0.0, (x - first) / span))
+        return round(LEFT + inner * share, 2), round(TOP + tall * (1 - y / ticks[-1]), 2)
+
+    placed = [place(x, y) for x, y in spots]
+    steps = [f"M{placed[0][0]} {placed[0][1]}", *(f"H{x}V{y}" for x, y in placed[1:])]
+    path = "".join(steps) + (f"H{WIDTH}" if len(placed) == 1 else "")
+    below = TOP + tall
+    every = [first + (last - first) * n / 4 for n in range(5)] if last > first else [first]
+    dot = None
+    if mark not in (None, ""):
+        at = float(mark)
+        y_there = next((y for x, y in reversed(spots) if x <= at), spots[0][1] if percent == "" else 1.0)
+        x, y = place(at, y_there)
+        dot = {"x": x, "y": y, "anchor": "end" if x > WIDTH / 2 else "start", "shift": -8 if x > WIDTH / 2 else 8}
+    return {
+        "path": path,
+        "area": f"{path}V{below}H{placed[0][0]}Z",
+        "grid": [
+            {"y": place(first, t)[1], "text": f"{round(100 * t)}{THIN}%" if percent else number(t)} for t in ticks
+        ],
+        "labels": [
+            {"x": place(x, 0)[0], "text": number(round(x)), "anchor": "end" if n and n == len(every) - 1 else "middle"}
+            for n, x in enumerate(every)
+        ],
+        "mark": dot,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "left": LEFT,
+        "bottom": below,
+        "top": TOP,
+        "tall": tall,
     }
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from vault.quality import pii
 
 Ints = npt.NDArray[np.signedinteger[Any]]
+Mask = npt.NDArray[np.bool_]
 
 SCHEMA = {
     "_rid": "int64",
@@ -72,13 +73,19 @@ class Facts:
     def __len__(self) -> int:
         return len(self.flags)
 
-    def mark(self, flag: str, rows: npt.NDArray[np.bool_]) -> None:
+    def mark(self, flag: str, rows: Mask) -> None:
         """Flag these rows (a mask)."""
         self.flags[rows] |= BIT[flag]
 
-    def flagged(self, flag: str) -> npt.NDArray[np.bool_]:
+    def flagged(self, flag: str) -> Mask:
         """A mask of the rows with this flag."""
-        found: npt.NDArray[np.bool_] = (self.flags & BIT[flag]) != 0
+        found: Mask = (self.flags & BIT[flag]) != 0
+        return found
+
+    def any_of(self, family: str) -> Mask:
+        """A mask of the rows with any flag of ``pii`` or ``secret``."""
+        bits = sum(bit for flag, bit in BIT.items() if flag.startswith(f"{family}:"))
+        found: Mask = (self.flags & bits) != 0
         return found
 
 

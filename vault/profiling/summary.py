@@ -29,10 +29,11 @@ Table = dict[int, Conversation]
 
 def summarise(rows: Path, facts: Facts) -> dict[str, Any]:
     """The JSON of the page, with a few rows as examples."""
+    near = np.where(facts.flagged("near_duplicate"), facts.near_group, NONE)
     plan: dict[str, Any] = {
         "labels": label_plan(facts),
         "exact": largest(facts.exact_group),
-        "near": largest(facts.near_group),
+        "near": largest(near),
         "conflicts": conflict_plan(facts),
         "found": {kind: np.flatnonzero(facts.flagged(kind))[:EXAMPLES].tolist() for kind in FLAGS if ":" in kind},
     }
@@ -44,9 +45,10 @@ def summarise(rows: Path, facts: Facts) -> dict[str, Any]:
         "answer": numbers.describe(facts.answer_chars[facts.answer_chars != NONE]),
         "labels": _labels(facts, plan["labels"], table),
         "flags": {flag: int(facts.flagged(flag).sum()) for flag in FLAGS},
+        "any": {family: int(facts.any_of(family).sum()) for family in ("pii", "secret")},
         "languages": _languages(facts),
-        "exact": _groups(facts.exact_group, plan["exact"], table),
-        "near": _groups(facts.near_group, plan["near"], table),
+        "exact": _with_alike(_groups(facts.exact_group, plan["exact"], table), facts),
+        "near": _groups(near, plan["near"], table),
         "conflicts": _conflicts(plan["conflicts"], table),
         "found": _found(plan["found"], table),
     }
@@ -151,6 +153,13 @@ def _groups(group: Ints, plan: list[tuple[int, int, list[int]]], table: Table) -
     }
 
 
+def _with_alike(told: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    """Exact copies by the number of the group in which the row browser finds them."""
+    for group in told["largest"]:
+        group["group"] = int(facts.near_group[group["group"]])
+    return told
+
+
 def _example(rid: int, row: Conversation) -> dict[str, Any]:
     return {"rid": rid, "prompt": examples.excerpt(row.body).text, "answer": examples.excerpt(row.answer).text}
 
@@ -174,11 +183,14 @@ def conflict_plan(facts: Facts) -> dict[str, Any]:
     shown = []
     for n in np.lexsort((first, -counts))[:CONFLICTS].tolist():
         members = same[inverse == n]
-        shown.append(_answers(facts, members) | {"group": None})
+        alike = np.unique(facts.near_group[members])
+        # One group shows them all only when no spelling fell out of it.
+        whole = len(alike) == 1 and alike[0] != NONE
+        shown.append(_answers(facts, members) | {"group": int(alike[0]) if whole else None, "near": False})
     names = np.unique(facts.near_group[near])
     for name in names[: CONFLICTS - len(shown)].tolist():
         members = np.flatnonzero((facts.near_group == name) & (facts.label_key != 0))
-        shown.append(_answers(facts, members) | {"group": int(name)})
+        shown.append(_answers(facts, members) | {"group": int(name), "near": True})
     return {"prompts": len(keys), "near_groups": len(names), "shown": shown}
 
 
@@ -207,7 +219,7 @@ def _conflicts(plan: dict[str, Any], table: Table) -> dict[str, Any]:
         ]  # fmt: skip
         body: Excerpt = examples.excerpt(table[group["shown"][0][0]].body)
         listed.append(
-            {"prompt": body.text, "rows": group["rows"], "different": group["answers"], "group": group["group"],
+            {"prompt": body.text, "rows": group["rows"], "different": group["answers"], "group": group["group"], "near": group["near"],
              "answers": answers}
         )  # fmt: skip
     return {"prompts": plan["prompts"], "near_groups": plan["near_groups"], "shown": listed}
