@@ -8,23 +8,29 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
+import numpy as np
 from pydantic import model_validator
 
 from pipelines.steps import base, sieve
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
 from studio.lib.errors import StepError
 from studio.lib.params import BaseParams, param
+from vault.lineage import group_of, question, question_key
+from vault.quality.near_duplicates import find_groups, join, roots
 from vault.rows import Row, count_rows, normalise, read_rows, write_rows
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
+PROMPT = "prompt"
+NEAR = "near duplicates"
 
 
 class Split(base.Step):
     """Orders prompts by a seeded hash and cuts: test from the front, validation from the back, train between.
 
-    Prompts that differ only in case, spaces, punctuation or system prompt stay together. With labels, each label is cut in
-    the same shares. Rows added later move only the rows at a cut, and never between test and validation.
+    Prompts that differ only in case, spaces, punctuation or system prompt stay together, and on request near-duplicates or
+    rows that share a field. With labels, each label is cut in the same shares. Rows added later move only the rows at a cut,
+    and never between test and validation.
     """
 
     label = "Split"
@@ -45,6 +51,23 @@ class Split(base.Step):
             label="Keep the label shares",
             help="Auto: when the answers look like labels (few of them, used often), each is split in the same shares.",
         )
+        keep_together: str = param(
+            PROMPT,
+            label="Keep together",
+            help="Rows that must not be parted. “prompt”: the same prompt, whatever its case, spaces and signs. “near "
+            "duplicates”: also prompts with a changed word or two. Or the name of a field of the rows' meta, such as "
+            "conversation or document.",
+            suggestions=(PROMPT, NEAR, "conversation"),
+            max_length=80,
+        )
+        alike: float = param(
+            0.8,
+            label="Near-duplicates are alike from",
+            help="Share of the text that two prompts have in common.",
+            ge=0.3,
+            le=1,
+            advanced=True,
+        )
         seed: int = param(0, label="Seed", help="Another seed gives another split.", ge=0, advanced=True)
         max_labels: int = param(
             500, label="Most labels", help="More distinct answers than this are not labels.", ge=2, advanced=True
@@ -61,8 +84,7 @@ class Split(base.Step):
     def run(self, ctx: Context, params: Params, inputs: Mapping[str, InputArtifact]) -> StepResult:
         source = inputs["rows"]
         total = count_rows(source.path)
-        keyed = [keyed_row(row) for row in sieve.rows_of(ctx, source, note="hashing")]
-        plan = assign(keyed, params=params)
+        plan = assign(keyed_rows(ctx, source, params=params), params=params)
         outputs: dict[str, Output] = {}
         counts: dict[str, int] = {}
         for part in PARTS:
@@ -76,7 +98,7 @@ class Split(base.Step):
             "rows_in": total,
             "rows_kept": total,
             **counts,
-            "prompts": plan.groups,
+            "groups" if params.keep_together != PROMPT else "prompts": plan.groups,
             "labels": plan.labels,
             "headline": f"{total:,} of {total:,} rows kept: {shown}{by_label}.",
         }
@@ -102,11 +124,52 @@ class Plan:
 
 def keyed_row(row: Row) -> Keyed:
     """The row's group (hash of its normalised messages without the system prompt) and normalised label."""
-    texts = [(m.get("role", ""), m.get("content") or "") for m in row.prompt if m.get("role") != "system"]
-    # A prompt of nothing but signs ("?!", an emoji) has no normalised text: it stands for itself.
-    text = "\n".join(f"{role}:{normalise(content) or content}" for role, content in texts)
     answer = row.reference_text if row.reference is not None else row.completion_text
-    return Keyed(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32], normalise(answer or ""))
+    return Keyed(question_key(row), normalise(answer or ""))
+
+
+def keyed_rows(ctx: Context, source: InputArtifact, *, params: Split.Params) -> list[Keyed]:
+    """What the split knows of each row; rows to be kept together have one group. Raises ``StepError`` for an unknown field."""
+    keyed = [keyed_row(row) for row in sieve.rows_of(ctx, source, note="hashing")]
+    together = params.keep_together.strip() or PROMPT
+    if together == PROMPT or not keyed:
+        return keyed
+    if together == NEAR:
+        texts = (question(row) for row in sieve.beating(ctx, read_rows(source.path)))
+        found = find_groups(
+            texts,
+            threshold=params.alike,
+            beat=lambda done, total, note: ctx.progress(done, total, note=note),
+            scratch=ctx.scratch,
+        )
+        return tied(keyed, found.group.tolist())
+    groups = [group_of(row, together) for row in sieve.beating(ctx, read_rows(source.path))]
+    if not any(groups):
+        raise StepError(
+            f"No row has “{together}” in its meta, so no rows can be kept together by it.",
+            action=f"Write “{PROMPT}”, “{NEAR}”, or the name of a field that the rows have.",
+        )
+    return tied(keyed, groups)
+
+
+def tied(rows: Sequence[Keyed], groups: Sequence[int | str | None]) -> list[Keyed]:
+    """The rows with one group for all that share a prompt or an entry of ``groups`` (None or -1: none), directly or through
+    others. A group is named after the smallest of its prompts' hashes, so the order of the rows does not matter."""
+    first: dict[int | str, int] = {}
+    pairs = [
+        (first.setdefault(name, position), position)
+        for position, row in enumerate(rows)
+        for name in (row.group, groups[position])
+        if name is not None and name != -1
+    ]
+    parent = np.arange(len(rows), dtype=np.int64)
+    left, right = np.array(pairs, dtype=np.int64).T
+    join(parent, left, right)
+    root = roots(parent, np.arange(len(rows), dtype=np.int64)).tolist()
+    names: dict[int, str] = {}
+    for row, place in zip(rows, root, strict=True):
+        names[place] = min(row.group, names.get(place, row.group))
+    return [Keyed(names[place], row.label) for row, place in zip(rows, root, strict=True)]
 
 
 def assign(rows: Sequence[Keyed], *, params: Split.Params) -> Plan:

@@ -11,7 +11,7 @@ Memory for a million texts: about 400 MB (keys and marks of the signatures); shi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -82,7 +82,7 @@ def find_groups(
 def find_copies(
     texts: Iterable[str],
     *,
-    rank: npt.ArrayLike,
+    rank: Callable[[], npt.ArrayLike],
     threshold: float = 0.8,
     beat: Beat | None = None,
     seed: int = 0,
@@ -93,13 +93,13 @@ def find_copies(
 
     In each group the text of the lowest ``rank`` (an integer a text; ties: the earlier) stays, and what is directly alike to
     it goes for it; so on with the rest of the group. So a text never goes for one it is alike to only through others.
-    ``rank`` is looked at after all texts were read.
+    ``rank`` is called after all texts were read.
     """
     signed = SignedTexts(texts, threshold=threshold, beat=beat, seed=seed, common=common, scratch=scratch)
     other = np.full(len(signed), -1, dtype=np.int64)
     group = _group(signed).group
     left = np.flatnonzero(group >= 0)
-    left = left[np.lexsort((left, np.asarray(rank, dtype=np.int64)[left], group[left]))]
+    left = left[np.lexsort((left, np.asarray(rank(), dtype=np.int64)[left], group[left]))]
     while len(left):
         signed.beat(len(signed) - len(left), len(signed), "choosing")
         leader, _ = _leaders(left, group[left])
