@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from vault import derivations, housekeeping, ingest
+from vault import commits, derivations, housekeeping, ingest
 
 log = structlog.get_logger(__name__)
 
@@ -18,6 +18,12 @@ def ingest_upload(upload_id: str) -> None:
 def derive(derivation_id: str) -> None:
     """Compute something from a dataset."""
     derivations.run(derivation_id)
+
+
+@shared_task(ignore_result=True)
+def commit_draft(draft_id: str) -> None:
+    """Make the next version of what people edited."""
+    commits.run(draft_id)
 
 
 @shared_task(ignore_result=True)
