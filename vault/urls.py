@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from vault.views import datasets, downloads, home, profile, review_desk, reviews, rows, uploads
+from vault.views import datasets, downloads, holdout, home, profile, review_desk, reviews, rows, uploads
 
 urlpatterns = [
     path("", home.vault, name="vault"),
@@ -27,6 +27,7 @@ urlpatterns = [
     path("datasets/<slug:slug>/v<int:number>/rows/<int:rid>/", rows.row, name="dataset_row"),
     path("datasets/<slug:slug>/v<int:number>/rows/<int:rid>/file/", rows.row_file, name="dataset_row_file"),
     path("datasets/<slug:slug>/v<int:number>/download/<str:wanted>/", downloads.version, name="dataset_download"),
+    path("datasets/<slug:slug>/v<int:number>/held-out/", holdout.mark, name="dataset_held_out"),
     path("datasets/<slug:slug>/v<int:number>/review/", reviews.index, name="review_index"),
     path("datasets/<slug:slug>/v<int:number>/review/start/", reviews.start, name="review_start"),
     path("datasets/<slug:slug>/review/<int:number>/", reviews.show, name="review_round"),
