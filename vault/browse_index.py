@@ -80,7 +80,7 @@ def meta_paths(rows: Path, *, beat: Beat) -> tuple[dict[str, bool], bool]:
     done = 0
     for batch, total in _batches(rows, ("meta",)):
         for record in batch:
-            for path, value in leaves(record["meta"]):
+            for path, value in leaves(json.loads(record["meta"] or "{}")):
                 seen[path] += 1
                 if path not in texts and value is not None and not _is_number(value):
                     texts.add(path)
@@ -142,7 +142,7 @@ class _Columns:
         answer = row.completion.get("content") if row.completion else None
         reference = row.reference.get("content") if row.reference else None
         first = row.prompt[0] if row.prompt else {}
-        values = dict(leaves(record["meta"]))
+        values = dict(leaves(row.meta))
         self._records.append(
             (
                 self._rid,

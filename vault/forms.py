@@ -1,4 +1,4 @@
-"""What people type in the Vault: the upload, the mapping of a file's columns, the filter of a row browser."""
+"""What people type in the Vault: the upload and the mapping of a file's columns."""
 
 from __future__ import annotations
 
@@ -9,17 +9,10 @@ from django import forms
 from django.http import QueryDict
 
 from studio.lib.params import ParamField, describe, parse_form
-from vault.query import Filter
+from vault.browse_form import FilterForm as FilterForm
 from vault.readers import Reader
 
 ONE_COLUMN = ("completion", "reference", "id")
-HAS = (
-    ("", "All rows"),
-    ("completion", "With an answer"),
-    ("no_completion", "Without an answer"),
-    ("reference", "With a reference"),
-    ("differs", "Answer differs from reference"),
-)
 
 
 class UploadForm(forms.Form):
@@ -95,42 +88,3 @@ def mapping_values(reader: type[Reader], data: QueryDict) -> dict[str, Any]:
     if "tags" in reader.Params.model_fields:
         values.setdefault("tags", [])
     return values
-
-
-class FilterForm(forms.Form):
-    """The filter of a row browser, all of it in the address."""
-
-    q = forms.CharField(required=False, max_length=200, strip=True)
-    label = forms.CharField(required=False, max_length=2000, strip=False)
-    tag = forms.CharField(required=False, max_length=2000, strip=False)
-    has = forms.ChoiceField(required=False, choices=HAS)
-    min = forms.IntegerField(required=False, min_value=0)
-    max = forms.IntegerField(required=False, min_value=0)
-    after = forms.IntegerField(required=False, min_value=-1)
-    before = forms.IntegerField(required=False, min_value=0)
-
-    def wanted(self) -> Filter:
-        """The filter; a field that makes no sense does not filter."""
-        self.full_clean()
-        clean = self.cleaned_data
-        return Filter(
-            search=clean.get("q") or "",
-            label=clean.get("label") or "",
-            tag=clean.get("tag") or "",
-            has=clean.get("has") or "",
-            min_chars=clean.get("min"),
-            max_chars=clean.get("max"),
-        )
-
-
-def filter_values(wanted: Filter) -> dict[str, str]:
-    """A filter as the query parameters that :class:`FilterForm` reads, those in use only."""
-    pairs = {
-        "q": wanted.search,
-        "label": wanted.label,
-        "tag": wanted.tag,
-        "has": wanted.has,
-        "min": wanted.min_chars,
-        "max": wanted.max_chars,
-    }
-    return {key: str(value) for key, value in pairs.items() if value not in ("", None)}

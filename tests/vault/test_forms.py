@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from django.http import QueryDict
 
-from vault.forms import FilterForm, Mapping, filter_values, mapping_values
-from vault.query import Filter
+from vault.forms import Mapping, mapping_values
 from vault.readers.columns import Columns
 from vault.readers.openai_chat import OpenAIChat
 
@@ -35,9 +34,3 @@ def test_advanced_inputs_open_when_they_matter() -> None:
     assert not Mapping(Columns, ["text"], {}).advanced_open
     assert Mapping(Columns, ["text"], {"encoding": "cp1251"}).advanced_open
     assert Mapping(Columns, ["text"], {}, {"encoding": "Wrong."}).advanced_open
-
-
-def test_a_filter_survives_the_address() -> None:
-    wanted = Filter(search="a b", label=" x ", tag="t", has="differs", min_chars=0, max_chars=9)
-    assert FilterForm(filter_values(wanted)).wanted() == wanted
-    assert filter_values(Filter()) == {}

@@ -6,6 +6,7 @@ Both answer the same questions with the same rows; the index has the fields as p
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -139,16 +140,16 @@ def rows_source(folder: Path) -> RowsFile:
     return RowsFile(str(folder / ROWS_FILE))
 
 
-def leaves(meta: str | None, *, deepest: int = 3) -> list[tuple[str, Any]]:
+def leaves(meta: Mapping[str, Any], *, deepest: int = 3) -> list[tuple[str, Any]]:
     """``(path, value)`` of everything in a row's ``meta`` that is not an object itself; objects below the depth are values."""
     found: list[tuple[str, Any]] = []
 
-    def walk(value: dict[str, Any], before: str, depth: int) -> None:
+    def walk(value: Mapping[str, Any], before: str, depth: int) -> None:
         for key, inner in value.items():
             if isinstance(inner, dict) and depth < deepest:
                 walk(inner, f"{before}{key}.", depth + 1)
             else:
                 found.append((f"{before}{key}", inner))
 
-    walk(json.loads(meta) if meta else {}, "", 1)
+    walk(meta, "", 1)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,7 +29,8 @@ CUT_BYTES = 65_536
 Positions = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 RowSet = Callable[[str, str], Iterable[int] | None]
-"""``f("verdict", "rejected")``: the positions of rows that the database knows something about; None: nobody can say."""
+"""``f("verdict", "rejected")``: the positions of rows that the database knows something about; for "none" those that it
+knows anything about, the others being wanted. None: nobody can say."""
 
 _lists = Lists()
 _blocks: dict[Path, RowBlocks] = {}
@@ -90,8 +92,8 @@ class RowTable:
         self._folder = folder
         self._raw = rows_source(folder)
         self._root = root
-        self._index = index
-        self._facts = facts
+        self.index = index
+        self.facts_file = facts
         self._sets = sets
 
     def _ask(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -100,7 +102,7 @@ class RowTable:
     @cached_property
     def rows(self) -> int:
         """How many rows there are."""
-        return int(self._index.about["rows"]) if self._index else count_rows(self._folder)
+        return int(self.index.about["rows"]) if self.index else count_rows(self._folder)
 
     # --- which rows, in which order ---------------------------------------------------------------------------------
 
@@ -110,7 +112,7 @@ class RowTable:
         Raises ``BadFilter`` for what this version can't answer and ``TooSlow``.
         """
         settled = replace(wanted, verdict="")
-        key = (self._folder, self._facts if settled.needs_facts or sort.endswith("tokens") else None, settled, sort)
+        key = (self._folder, self.facts_file if settled.needs_facts or sort.endswith("tokens") else None, settled, sort)
         found: Positions = _lists.get(key, lambda: self._sorted(settled, sort))
         if not wanted.verdict:
             return found
@@ -137,7 +139,7 @@ class RowTable:
             where = rows_where(rows_only, self._source_for(rows_only))
             mask &= self._mask_of(self._source_for(rows_only).file, where)
         if wanted.needs_facts:
-            mask &= self._mask_of(self._facts_file(), facts_where(wanted))
+            mask &= self._mask_of(self._needed_facts(), facts_where(wanted))
         for word in words(wanted.search):
             mask &= self._holding(word)
         return mask
@@ -153,22 +155,22 @@ class RowTable:
 
     def _source_for(self, wanted: Filter) -> sources.Source:
         """The index, unless a condition is about a field that it does not know."""
-        index = self._index
+        index = self.index
         if index and all(not c.path or index.covers(c.path) for c in wanted.conditions):
             return index.source
         return self._raw
 
-    def _facts_file(self) -> str:
-        if self._facts is None:
+    def _needed_facts(self) -> str:
+        if self.facts_file is None:
             raise BadFilter(
                 "This version has no profile yet, so nothing is known of its flags, languages, tokens and near-duplicates.",
                 action="Open the Profile tab and wait until it is there, or remove this filter.",
             )
-        return str(self._facts)
+        return str(self.facts_file)
 
     def _holding(self, word: str) -> Mask:
-        if self._index:
-            folder = self._index.folder
+        if self.index:
+            folder = self.index.folder
             if folder not in _searches:
                 _searches[folder] = SearchIndex(folder / "search")
             return _searches[folder].holding(word)
@@ -177,23 +179,24 @@ class RowTable:
     def _set_mask(self, name: str, value: str) -> Mask:
         found = self._sets(name, value) if self._sets else None
         if found is None:
-            raise BadFilter(f"Nothing is known of a {name} of these rows.", action="Remove this filter.")
+            raise BadFilter(f"Nothing is known of the {name} “{value}”.", action="Remove this filter.")
         positions = np.fromiter(found, dtype=np.int32)
-        return self._marked(positions[(positions >= 0) & (positions < self.rows)])
+        mask = self._marked(positions[(positions >= 0) & (positions < self.rows)])
+        return ~mask if value == "none" else mask
 
     def _order(self, name: str) -> tuple[Positions, int]:
         """All positions sorted by a field, smallest first, and how many rows have a value."""
-        ready = self._index.order(name) if self._index else None
+        ready = self.index.order(name) if self.index else None
         if ready is not None:
             return ready
-        key = (self._folder, self._facts if name == "tokens" else None, "order", name)
+        key = (self._folder, self.facts_file if name == "tokens" else None, "order", name)
         found = _lists.get(key, lambda: self._make_order(name))
         return found[1:], int(found[0])
 
     def _make_order(self, name: str) -> Positions:
         """As :meth:`_order`, in one array: the number of rows with a value, then the positions."""
         if name == "tokens":
-            field, file, expression = name, self._facts_file(), Sql("tokens", [])
+            field, file, expression = name, self._needed_facts(), Sql("tokens", [])
         else:
             field = sources.SORTS.get(name, name)
             if field not in RAW and not (field.startswith("meta.") and len(field) > 5):
@@ -204,11 +207,9 @@ class RowTable:
         by = "value"
         if name.startswith("meta."):
             # Numbers by size, also where JSON keeps them as text, unless one of the values is none.
-            ((numbers,),) = ask(
-                f"SELECT bool_and(TRY_CAST(value AS DOUBLE) IS NOT NULL) FILTER (value IS NOT NULL) FROM ({rows.text})",
-                rows.values,
-                root=self._root,
-            )  # noqa: S608
+            every = "bool_and(TRY_CAST(value AS DOUBLE) IS NOT NULL) FILTER (value IS NOT NULL)"
+            sql = f"SELECT {every} FROM ({rows.text})"  # noqa: S608
+            ((numbers,),) = ask(sql, rows.values, root=self._root)
             by = "TRY_CAST(value AS DOUBLE)" if numbers else "left(value, 200)"
         elif field == "answer":
             by = "left(value, 200)"
@@ -220,7 +221,7 @@ class RowTable:
         return made
 
     def _source_of_field(self, field: str) -> sources.Source:
-        index = self._index
+        index = self.index
         if index and (not field.startswith("meta.") or index.covers(field[5:])):
             return index.source
         return self._raw
@@ -254,7 +255,7 @@ class RowTable:
 
     def lines(self, rids: Sequence[int]) -> list[Numbered]:
         """The rows at these positions, in this order, as a table shows them: long ones cut."""
-        if self._index:
+        if self.index:
             return [Numbered(rid, row, cut) for rid, row, cut in self._stored.lines(rids)]
         kept = [rid for rid in rids if 0 <= rid < self.rows]
         if not kept:
@@ -274,8 +275,8 @@ class RowTable:
 
     @property
     def _stored(self) -> RowBlocks:
-        assert self._index is not None
-        folder = self._index.folder
+        assert self.index is not None
+        folder = self.index.folder
         if folder not in _blocks:
             _blocks[folder] = RowBlocks(folder)
         return _blocks[folder]
@@ -284,7 +285,7 @@ class RowTable:
         """The row at a position, whole, or None."""
         if not 0 <= rid < self.rows:
             return None
-        if self._index:
+        if self.index:
             return self._stored.row(rid)
         found = self._ask(f"SELECT {', '.join(COLUMNS[:-1])} FROM read_parquet(?) WHERE _rid = ?", [rid])  # noqa: S608
         return decode(dict(zip(COLUMNS[:-1], found[0], strict=True))) if found else None
@@ -303,21 +304,33 @@ class RowTable:
 
     def facts(self, rid: int) -> dict[str, Any] | None:
         """What the profile found in one row: ``tokens``, ``language``, ``flags``, ``near_group``; None without a profile."""
-        if self._facts is None:
+        if self.facts_file is None:
             return None
         names = ("tokens", "language", "flags", "near_group", "exact_group")
         found = ask(
             f"SELECT {', '.join(names)} FROM read_parquet(?) WHERE _rid = ?",  # noqa: S608
-            [str(self._facts), rid],
+            [str(self.facts_file), rid],
             root=self._root,
         )
         return dict(zip(names, found[0], strict=True)) if found else None
 
+    def tokens(self, rids: Sequence[int]) -> dict[int, int]:
+        """The tokens of rows, as the profile counted them: position → tokens; only those it knows."""
+        if self.facts_file is None or not rids:
+            return {}
+        positions = ", ".join(f"{rid:d}" for rid in rids)
+        found = ask(
+            f"SELECT _rid, tokens FROM read_parquet(?) WHERE _rid IN ({positions}) AND tokens IS NOT NULL",  # noqa: S608
+            [str(self.facts_file)],
+            root=self._root,
+        )
+        return {int(rid): int(tokens) for rid, tokens in found}
+
     def fact_values(self) -> tuple[list[Count], list[Count]]:
         """The flags and the languages of the profile with their rows, most first; empty without a profile."""
-        if self._facts is None:
+        if self.facts_file is None:
             return [], []
-        file = [str(self._facts)]
+        file = [str(self.facts_file)]
         flags = ask(
             "SELECT flag, count(*) AS n FROM (SELECT unnest(flags) AS flag FROM read_parquet(?)) GROUP BY 1 ORDER BY n DESC, 1",
             file,
@@ -334,8 +347,8 @@ class RowTable:
 
     def totals(self) -> Totals:
         """Rows, answers, references, and answers that are not their reference."""
-        if self._index:
-            return Totals(**self._index.about["totals"])
+        if self.index:
+            return Totals(**self.index.about["totals"])
         found = self._ask(
             f"SELECT count(*), count(completion), count(reference), count(*) FILTER (WHERE {RAW['differs']}) FROM read_parquet(?)"  # noqa: S608
         )
@@ -343,8 +356,8 @@ class RowTable:
 
     def labels(self, *, limit: int = 100) -> list[Count]:
         """The commonest answers, most rows first."""
-        if self._index:
-            return [Count(*pair) for pair in self._index.about["labels"][:limit]]
+        if self.index:
+            return [Count(*pair) for pair in self.index.about["labels"][:limit]]
         found = self._ask(
             f"SELECT {ANSWER} AS label, count(*) AS n FROM read_parquet(?) WHERE completion IS NOT NULL "  # noqa: S608
             f"GROUP BY 1 HAVING label IS NOT NULL ORDER BY n DESC, label LIMIT {limit:d}"
@@ -353,14 +366,14 @@ class RowTable:
 
     def distinct_answers(self) -> int:
         """How many different answers there are."""
-        if self._index:
-            return int(self._index.about["distinct"])
+        if self.index:
+            return int(self.index.about["distinct"])
         return int(self._ask(f"SELECT count(DISTINCT {ANSWER}) FROM read_parquet(?)")[0][0])  # noqa: S608
 
     def tags(self, *, limit: int = 100) -> list[Count]:
         """The commonest tags, most rows first."""
-        if self._index:
-            return [Count(*pair) for pair in self._index.about["tags"][:limit]]
+        if self.index:
+            return [Count(*pair) for pair in self.index.about["tags"][:limit]]
         found = self._ask(
             "SELECT tag, count(*) AS n FROM (SELECT unnest(json_extract_string(tags, '$[*]')) AS tag "  # noqa: S608
             f"FROM read_parquet(?) WHERE tags <> '[]') GROUP BY 1 ORDER BY n DESC, tag LIMIT {limit:d}"
@@ -369,18 +382,18 @@ class RowTable:
 
     def meta_paths(self, *, limit: int = 40) -> list[str]:
         """The paths below ``meta`` that rows have (without an index: the first thousand rows)."""
-        if self._index:
-            return list(self._index.about["paths"])[:limit]
+        if self.index:
+            return list(self.index.about["paths"])[:limit]
         found = self._ask("SELECT meta FROM read_parquet(?) LIMIT 1000")
-        return sorted({path for (meta,) in found for path, _ in sources.leaves(meta)})[:limit]
+        return sorted({path for (meta,) in found for path, _ in sources.leaves(json.loads(meta or "{}"))})[:limit]
 
     def lengths(self, field: str, *, bins: int = 24) -> Lengths | None:
         """Lengths in characters of ``field`` ("prompt" or "completion"); None when no row has it."""
-        if self._index:
+        if self.index:
             column = "prompt_chars" if field == "prompt" else "answer_chars"
             found = ask(
                 f"SELECT {column}, count(*) FROM read_parquet(?) WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 1",  # noqa: S608
-                [self._index.source.file],
+                [self.index.source.file],
                 root=self._root,
             )
         else:

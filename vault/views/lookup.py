@@ -8,13 +8,15 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from studio.access import WorkspaceRequest
 from vault import store
+from vault.browsing import index_of, open_table
 from vault.models import Dataset, DatasetVersion
-from vault.query import Count, Lengths, RowTable, Totals
+from vault.query import Count, Index, Lengths, RowTable, Totals
 
 FACETS = 30
 
@@ -27,6 +29,10 @@ class Facets:
     labels: list[Count]
     distinct: int
     tags: list[Count]
+    flags: list[Count]
+    languages: list[Count]
+    paths: list[str]
+    """Paths below ``meta`` that rows have."""
 
     @property
     def few_labels(self) -> bool:
@@ -46,35 +52,34 @@ def get_version(request: WorkspaceRequest, slug: str, number: int | None = None)
 
 def table_of(version: DatasetVersion) -> RowTable:
     """The rows of a version; raises ``StudioError`` when its files are not on this machine."""
-    return _table(store.path(version.artifact))
+    return open_table(version)
 
 
-def facets_of(version: DatasetVersion) -> Facets:
+def facets_of(version: DatasetVersion, table: RowTable | None = None) -> Facets:
     """The facets of a version, remembered as long as the process lives: a version's folder never changes."""
-    return _facets(store.path(version.artifact))
+    found = table or open_table(version)
+    return _facets(store.path(version.artifact), found.index, found.facts_file)
 
 
 def lengths_of(version: DatasetVersion) -> tuple[Lengths | None, Lengths | None]:
     """Lengths of prompts and of answers, remembered like the facets."""
-    return _lengths(store.path(version.artifact))
-
-
-def _table(folder: Path) -> RowTable:
-    return RowTable(folder, root=folder.parents[1])
+    return _lengths(store.path(version.artifact), index_of(version.artifact))
 
 
 @lru_cache(maxsize=128)
-def _facets(folder: Path) -> Facets:
-    table = _table(folder)
-    return Facets(table.totals(), table.labels(limit=FACETS), table.distinct_answers(), table.tags(limit=FACETS))
+def _facets(folder: Path, index: Index | None, facts: Path | None) -> Facets:
+    table = RowTable(folder, root=settings.DATA_ROOT, index=index, facts=facts)
+    flags, languages = table.fact_values()
+    labels, tags = table.labels(limit=FACETS), table.tags(limit=FACETS)
+    return Facets(table.totals(), labels, table.distinct_answers(), tags, flags, languages, table.meta_paths())
 
 
 @lru_cache(maxsize=128)
-def _lengths(folder: Path) -> tuple[Lengths | None, Lengths | None]:
-    table = _table(folder)
+def _lengths(folder: Path, index: Index | None) -> tuple[Lengths | None, Lengths | None]:
+    table = RowTable(folder, root=settings.DATA_ROOT, index=index)
     return table.lengths("prompt"), table.lengths("completion")
 
 
 def address(path: str, values: Mapping[str, object]) -> str:
     """A path with query parameters, or the path alone when there are none."""
-    return f"{path}?{urlencode(values)}" if values else path
+    return f"{path}?{urlencode(values, doseq=True)}" if values else path

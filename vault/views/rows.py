@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError
-from vault.forms import HAS, FilterForm, filter_values
+from vault import browsing
+from vault.browse_form import FilterForm
+from vault.browse_page import browser_context, failed, kept_query, row_address, version_path
 from vault.models import DatasetVersion
-from vault.query import Filter, Page
-from vault.rows import Row, text_of, to_json
-from vault.views.lookup import Facets, address, facets_of, get_version, table_of
+from vault.query import Filter, RowTable
+from vault.row_view import show_row
+from vault.rows import Row, to_json
+from vault.views.downloads import attachment
+from vault.views.lookup import address, get_version
 
-
-def version_path(version: DatasetVersion) -> str:
-    """The address of a version's rows."""
-    dataset = version.dataset
-    return reverse("dataset_version", args=[dataset.workspace.slug, dataset.slug, version.number])
+TWINS = 20
+"""Near-duplicates of a row that are listed beside it."""
 
 
 @role_required("viewer")
@@ -39,27 +41,46 @@ def browse(request: WorkspaceRequest, slug: str, number: int | None = None) -> H
 
 @role_required("viewer")
 @require_safe
+def index(request: WorkspaceRequest, slug: str, number: int) -> HttpResponse:
+    """How far the index of a version is: a line that asks for itself until it is there."""
+    version = get_version(request, slug, number)
+    return render(
+        request, "vault/_index.html", {"version": version, "index_job": browsing.prepare(version), "asked": True}
+    )
+
+
+@role_required("viewer")
+@require_safe
 def row(request: WorkspaceRequest, slug: str, number: int, rid: int) -> HttpResponse:
     """One row as a chat, in a drawer over the rows it was opened from."""
     version = get_version(request, slug, number)
     form = FilterForm(request.GET)
     wanted = form.wanted()
     try:
-        table = table_of(version)
+        table = browsing.open_table(version, user=request.user)
         found = table.row(rid)
-        previous, following = table.neighbours(rid, wanted) if found else (None, None)
+        if found is None:
+            raise Http404("There is no such row.")
+        previous, following = table.neighbours(rid, wanted, sort=form.order)
+        twins, facts = near_duplicates(table, rid)
     except StudioError as error:
         return render(request, "vault/dataset.html", failed(version, error), status=503)
-    if found is None:
-        raise Http404("There is no such row.")
     query = kept_query(form, wanted)
+    place = {"previous": row_address(version, previous, query), "next": row_address(version, following, query)}
     drawer = {
         "version": version,
+        "dataset": version.dataset,
         "rid": rid,
-        "row": found,
-        **row_parts(found),
-        "previous": row_address(version, previous, query),
-        "next": row_address(version, following, query),
+        **show_row(found, whole="all" in request.GET),
+        **place,
+        "facts": facts,
+        "twins": [(n.rid, n.row, row_address(version, n.rid, {})) for n in twins],
+        "twins_all": address(version_path(version), {"group": facts["near_group"]}) if twins and facts else "",
+        "around": [(n.rid, n.row, row_address(version, n.rid, {})) for n in around(table, rid)],
+        "run": run_of(version),
+        "here": row_address(version, rid, query),
+        "whole": row_address(version, rid, query | {"all": "1"}),
+        "raw_file": reverse("dataset_row_file", args=[request.workspace.slug, slug, number, rid]),
         "close": address(version_path(version), query),
     }
     if request.htmx:
@@ -67,110 +88,42 @@ def row(request: WorkspaceRequest, slug: str, number: int, rid: int) -> HttpResp
     return render(request, "vault/dataset.html", {**browser_context(request, version), **drawer, "open_row": True})
 
 
-def row_address(version: DatasetVersion, rid: int | None, query: dict[str, str]) -> str:
-    """The address of a row, or an empty string for none."""
-    if rid is None:
-        return ""
-    dataset = version.dataset
-    path = reverse("dataset_row", args=[dataset.workspace.slug, dataset.slug, version.number, rid])
-    return address(path, query)
-
-
-def kept_query(form: FilterForm, wanted: Filter) -> dict[str, str]:
-    """The filter and the page as query parameters."""
-    places = {key: form.cleaned_data.get(key) for key in ("after", "before")}
-    return filter_values(wanted) | {key: str(value) for key, value in places.items() if value is not None}
-
-
-def browser_context(request: WorkspaceRequest, version: DatasetVersion) -> dict[str, Any]:
-    """Everything the row browser shows, or the problem instead of it."""
-    form = FilterForm(request.GET)
-    wanted = form.wanted()
+@role_required("viewer")
+@require_safe
+def row_file(request: WorkspaceRequest, slug: str, number: int, rid: int) -> HttpResponseBase:
+    """One row, whole, as a JSON file."""
+    version = get_version(request, slug, number)
     try:
-        table = table_of(version)
-        facets = facets_of(version)
-        page = table.page(wanted, after=form.cleaned_data.get("after"), before=form.cleaned_data.get("before"))
-        count = table.count(wanted) if wanted.active else version.rows
+        found: Row | None = browsing.open_table(version).row(rid)
     except StudioError as error:
-        return failed(version, error)
-    base = version_path(version)
-    query, values = kept_query(form, wanted), filter_values(wanted)
-    return {
-        "version": version,
-        "dataset": version.dataset,
-        "tab": "rows",
-        "status": 200,
-        "facets": facets,
-        "wanted": wanted,
-        "has_choices": HAS,
-        "errors": {name: errors[0] for name, errors in form.errors.items()},
-        "count": count,
-        "page": page,
-        "lines": [(n.rid, n.row, row_address(version, n.rid, query)) for n in page.rows],
-        "columns": columns_of(page, facets),
-        "base": base,
-        "here": address(base, query),
-        "reset": base,
-        "chips": chips(base, values),
-        "label_links": [(c, facet_address(base, values, "label", c.value)) for c in facets.labels],
-        "tag_links": [(c, facet_address(base, values, "tag", c.value)) for c in facets.tags],
-        "previous": address(base, values | {"before": page.before}) if page.before is not None else "",
-        "following": address(base, values | {"after": page.after}) if page.after is not None else "",
-    }
+        return render(request, "vault/dataset.html", failed(version, error), status=503)
+    if found is None:
+        raise Http404("There is no such row.")
+    text = json.dumps(to_json(found), ensure_ascii=False, indent=2)
+    return attachment(iter([text]), name=f"{slug}-v{number}-row-{rid + 1}.json", content_type="application/json")
 
 
-def failed(version: DatasetVersion, error: StudioError) -> dict[str, Any]:
-    """The context of a page whose rows can't be shown."""
-    return {
-        "version": version,
-        "dataset": version.dataset,
-        "tab": "rows",
-        "status": 503,
-        "problem": error,
-        "reset": version_path(version),
-        "here": version_path(version),
-    }
+def near_duplicates(table: RowTable, rid: int) -> tuple[list[Any], dict[str, Any] | None]:
+    """Other rows of a row's near-duplicate group, and what the profile says of the row."""
+    facts = table.facts(rid)
+    if not facts or facts["near_group"] is None:
+        return [], facts
+    group = table.positions(Filter(group=facts["near_group"]))
+    facts["near_rows"] = len(group)
+    return table.lines([int(n) for n in group[: TWINS + 1] if n != rid][:TWINS]), facts
 
 
-def columns_of(page: Page, facets: Facets) -> dict[str, bool]:
-    """Which columns have something to show."""
-    return {
-        "completion": facets.totals.completions > 0,
-        "reference": facets.totals.references > 0,
-        "tags": bool(facets.tags),
-    }
+def around(table: RowTable, rid: int) -> list[Any]:
+    """The two rows before and the two after a row, in the order of the file."""
+    return table.lines([n for n in range(max(rid - 2, 0), min(rid + 3, table.rows)) if n != rid])
 
 
-def facet_address(base: str, values: dict[str, str], key: str, value: str) -> str:
-    """The address with this facet chosen, or without it when it was."""
-    rest = {name: text for name, text in values.items() if name != key}
-    return address(base, rest if values.get(key) == value else rest | {key: value})
-
-
-def chips(base: str, values: dict[str, str]) -> list[tuple[str, str, str]]:
-    """``(name, text, address without it)`` of each filter in use."""
-    names = {"q": "Search", "label": "Answer", "tag": "Tag", "has": "Rows", "min": "At least", "max": "At most"}
-    words = dict(HAS)
-    found = []
-    for key, value in values.items():
-        text = words.get(value, value) if key == "has" else f"{value} characters" if key in ("min", "max") else value
-        rest = {name: kept for name, kept in values.items() if name != key}
-        found.append((names[key], text, address(base, rest)))
-    return found
-
-
-def row_parts(found: Row) -> dict[str, Any]:
-    """A row's messages, answers and provenance as the drawer shows them."""
-    answer, reference = found.completion_text, found.reference_text
-    source = found.meta.get("source")
-    source = source if isinstance(source, dict) else {}
-    known = ("source", "teacher", "model", "cost_usd", "reject")
-    return {
-        "prompt": [{"role": m.get("role", ""), "content": text_of(m)} for m in found.prompt],
-        "answer": {"role": "assistant", "content": answer} if answer is not None else None,
-        "reference": {"role": "assistant", "content": reference} if reference is not None else None,
-        "differs": answer is not None and reference is not None and answer != reference,
-        "source": source,
-        "facts": {key: found.meta[key] for key in known[1:] if found.meta.get(key)},
-        "raw": to_json(found),
-    }
+def run_of(version: DatasetVersion) -> Any:
+    """The run that made a version's rows, before they became a version; None for imported ones."""
+    outputs = getattr(version.artifact, "step_outputs", None)
+    if outputs is None:
+        return None
+    made = outputs.select_related("step_run__run__version__pipeline__workspace").order_by("id").first()
+    if made is None or made.step_run.run.created_at > version.created_at:
+        return None
+    return made.step_run.run

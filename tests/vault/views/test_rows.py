@@ -114,7 +114,7 @@ def test_a_version_or_dataset_that_is_not_there_is_404(viewer_client: Client) ->
 
 def test_lost_files_are_explained_instead_of_a_crash(viewer_client: Client, version: DatasetVersion) -> None:
     shutil.rmtree(store.folder_of(version.artifact.sha256))
-    for url in (URL, V1 + "rows/0/", V1 + "profile/"):
+    for url in (URL, V1 + "rows/0/", V1 + "rows/0/file/"):
         page = viewer_client.get(url)
         assert page.status_code == 503 and "not in the data folder" in page.text and "backup" in page.text
 
