@@ -6,20 +6,23 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vault.readers.base import Reader, ReaderError, RowError
-from vault.readers.text import read_head, refuse_binary
+from vault.readers.records import first_record
 
 __all__ = ["Reader", "ReaderError", "RowError", "recognise"]
 
 
 def recognise(path: Path, readers: Iterable[tuple[str, type[Reader]]], *, name: str = "") -> str:
-    """The name of the first reader that knows the file's beginning.
+    """The name of the first reader that knows the first record of a file or folder.
 
-    Raises :class:`ReaderError` for an empty or binary file, and for text that no reader knows.
+    Raises :class:`ReaderError` for an empty or binary file, and for what no reader knows. ``name`` is what the user calls it.
     """
-    shown = name or path.name
-    head = read_head(path)
-    refuse_binary(head, shown)
+    try:
+        first = first_record(path)
+    except ReaderError as error:
+        if name and name != path.name:
+            raise ReaderError(str(error).replace(path.name, name), action=error.action) from None
+        raise
     for key, reader in readers:
-        if reader().sniff(head, shown):
+        if reader().sniff(first):
             return key
-    raise ReaderError(f"{shown} is in no known format.", action="Upload CSV, TSV or JSON lines.")
+    raise ReaderError(f"{name or path.name} is in no known format.", action="Upload a table or JSON lines.")

@@ -35,12 +35,14 @@ class BadRow(Exception):
 @dataclass(frozen=True, slots=True)
 class RowError:
     """A line that did not become a row. ``line`` counts from 1, ``column`` is a field's name or a character position
-    (empty when unknown), ``excerpt`` is the start of the line."""
+    (empty when unknown), ``excerpt`` is the start of the line, ``file`` names the file inside a folder (empty for one file).
+    In Parquet, Arrow and spreadsheets a line is a row of the table."""
 
     line: int
     column: str
     reason: str
     excerpt: str = ""
+    file: str = ""
 
 
 class TextParams(BaseParams):
@@ -74,14 +76,16 @@ class Reader(ABC):
         """A reader whose format says everything by itself."""
 
     @abstractmethod
-    def sniff(self, head: bytes, name: str) -> bool:
-        """Whether a file that begins with ``head`` (up to 64 KiB) is this format. ``name`` is only a hint."""
+    def sniff(self, first: dict[str, Any] | None) -> bool:
+        """Whether a file whose first record is ``first`` is this format. None: a file of plain cells (CSV, a spreadsheet)."""
 
     @abstractmethod
     def rows(self, path: Path, params: Any) -> Iterator[Row | RowError]:
-        """Every record of the file, in order. ``row.meta["source"]["line"]`` is where it stood.
+        """Every record of the file, or of the files of the folder ``path``, in order. ``row.meta["source"]`` says where it
+        stood: ``line`` and, in a folder, ``part`` (the file's name inside it).
 
-        Memory is bounded by one line (16 MiB). Raises :class:`ReaderError` when the file as a whole is unreadable.
+        Memory is bounded by one record (16 MiB), or one batch of a Parquet or Arrow file. Raises :class:`ReaderError` when
+        the file as a whole is unreadable.
         """
 
     def columns(self, path: Path, params: Any) -> list[str]:

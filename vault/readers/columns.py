@@ -1,39 +1,35 @@
-"""Plain columns (CSV, TSV or JSON lines) that the user maps: which of them make the prompt, the answers, the id, the tags."""
+"""Tables of any kind that the user maps: which of their columns make the prompt, the answers, the id, the tags."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from studio.lib.params import param
 from studio.lib.registry import close_matches
-from vault.readers import jsonl
-from vault.readers.base import BadRow, Reader, ReaderError, RowError, TextParams, excerpt
-from vault.readers.delimited import open_table, table_rows
-from vault.readers.messages import answer, tag_list, text_value, with_system
-from vault.readers.text import read_head
+from vault.readers.base import BadRow, Reader, ReaderError, RowError, TextParams
+from vault.readers.messages import answer, parse_messages, require_prompt, tag_list, text_value, with_system
+from vault.readers.records import Options, column_names, rows_from
 from vault.rows import Message, Row, assistant, prompt_id
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]+)\}")
-DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "bar": "|"}
-SAMPLE = 200
 
 GUESSES = {
     "prompt": ("prompt", "text", "question", "input", "instruction", "query", "utterance", "message", "description"),
     "completion": ("completion", "answer", "output", "response", "teacher", "prediction"),
     "reference": ("reference", "gold", "label", "category", "intent", "target", "class"),
     "id": ("id", "uuid", "row_id", "key"),
+    "system_column": ("system", "system_prompt"),
 }
 
 
 class Columns(Reader):
-    """CSV, TSV or JSON lines with columns of any name. The prompt is a template with ``{column}`` placeholders."""
+    """A table with columns of any name: CSV, TSV, XLSX, JSON, Parquet, Arrow. The prompt is a template with ``{column}``."""
 
     label: ClassVar[str] = "Columns"
-    description: ClassVar[str] = "CSV, TSV or JSON lines with columns that you map."
+    description: ClassVar[str] = "CSV, TSV, XLSX, JSON, Parquet or Arrow with columns that you map."
 
     class Params(TextParams):
         """Which columns become what."""
@@ -50,28 +46,33 @@ class Columns(Reader):
             help="Put before every prompt, word for word (no placeholders). Leave empty for none.",
             widget="textarea",
         )
+        system_column: str = param(
+            "", label="System prompt of each row", help="The column with it. Rows where it is blank get the one above."
+        )
         completion: str = param("", label="Teacher's answer", help="The column to learn from. Empty: none yet.")
         reference: str = param("", label="Reference", help="The column with the gold answer. Empty: none.")
         id: str = param("", label="Id", help="The column that names each row. Empty: made from the prompt.")
         tags: list[str] = param(list, label="Tags", help="Columns whose values become tags, one a line.")
+        messages: str = param(
+            "",
+            label="Conversation",
+            help="The column with the whole prompt as chat messages (a list, perhaps as JSON text). Where it is filled it "
+            "stands for the prompt and the system prompts above.",
+            advanced=True,
+        )
         delimiter: Literal["auto", "comma", "tab", "semicolon", "bar"] = param(
             "auto", label="Delimiter", help="What separates the columns of a CSV file.", advanced=True
         )
         header: bool = param(True, label="The first line names the columns", advanced=True)
+        sheet: str = param("", label="Sheet", help="Of a spreadsheet, by its name. Empty: the first.", advanced=True)
 
-    def sniff(self, head: bytes, name: str) -> bool:
-        """True for any text: this is the reader of last resort."""
-        return bool(head.strip())
+    def sniff(self, first: dict[str, Any] | None) -> bool:
+        """True for everything: this is the reader of last resort."""
+        return True
 
     def columns(self, path: Path, params: Params) -> list[str]:
-        """The file's column names: the header's, or the keys of the first 200 JSON objects."""
-        if is_jsonl(path):
-            found: dict[str, None] = {}
-            for item in islice(jsonl.objects(path, encoding=params.encoding), SAMPLE):
-                if not isinstance(item, RowError):
-                    found.update(dict.fromkeys(item[1]))
-            return list(found)
-        return open_table(path, encoding=params.encoding, delimiter=_delimiter(params), header=params.header).names
+        """The table's column names: the header's, or the keys of the first 200 objects."""
+        return column_names(path, _options(params))
 
     def suggest(self, path: Path) -> dict[str, Any]:
         """A mapping guessed from the columns' names."""
@@ -84,6 +85,8 @@ class Columns(Reader):
             taken = {guess["completion"], guess["reference"], guess["id"]}
             guess["prompt"] = next((name for name in names if name not in taken), "")
         guess["prompt"] = "{" + guess["prompt"] + "}" if guess["prompt"] else ""
+        if {"instruction", "input"} <= set(lowered):
+            guess["prompt"] = "{" + lowered["instruction"] + "}\n\n{" + lowered["input"] + "}"
         return dict(guess)
 
     def problems(self, path: Path, params: Params) -> list[tuple[str, str]]:
@@ -91,7 +94,7 @@ class Columns(Reader):
         names = self.columns(path, params)
         found = []
         wanted = placeholders(params.prompt)
-        if not wanted:
+        if not wanted and not params.messages:
             text = "The prompt needs at least one {column}, or every row would ask the same."
             found.append(("prompt", f"{text} Columns: {', '.join(names)}."))
         for field, chosen in (
@@ -99,6 +102,8 @@ class Columns(Reader):
             ("completion", [params.completion]),
             ("reference", [params.reference]),
             ("id", [params.id]),
+            ("system_column", [params.system_column]),
+            ("messages", [params.messages]),
             ("tags", params.tags),
         ):
             for name in chosen:
@@ -113,32 +118,15 @@ class Columns(Reader):
             raise ReaderError(
                 " ".join(message for _, message in wrong), action="Choose the columns again in the mapping."
             )
-        for item in self._records(path, params):
-            if isinstance(item, RowError):
-                yield item
-                continue
-            line, cells, text = item
-            try:
-                yield make_row(cells, params, line=line)
-            except BadRow as bad:
-                yield RowError(line, bad.column, bad.reason, excerpt(text))
 
-    def _records(self, path: Path, params: Params) -> Iterator[tuple[int, dict[str, Any], str] | RowError]:
-        if is_jsonl(path):
-            yield from jsonl.objects(path, encoding=params.encoding)
-            return
-        table = open_table(path, encoding=params.encoding, delimiter=_delimiter(params), header=params.header)
-        yield from table_rows(path, table, header=params.header)
+        def make(cells: dict[str, Any], line: int) -> list[Row]:
+            return [make_row(cells, params, line=line)]
+
+        yield from rows_from(path, encoding=params.encoding, make=make, options=_options(params))
 
 
-def _delimiter(params: Columns.Params) -> str:
-    return DELIMITERS.get(params.delimiter, "auto")
-
-
-def is_jsonl(path: Path) -> bool:
-    """Whether a file's first line begins a JSON object (or array, which the JSON reader then refuses in words)."""
-    head = read_head(path)
-    return jsonl.first_object(head) is not None or head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[{", b"[\n"))
+def _options(params: Columns.Params) -> Options:
+    return Options(params.encoding, params.delimiter, params.header, params.sheet)
 
 
 def placeholders(template: str) -> list[str]:
@@ -147,31 +135,49 @@ def placeholders(template: str) -> list[str]:
 
 
 def render(template: str, cells: dict[str, Any]) -> str:
-    """The template with each ``{column}`` replaced by its value, ``{{`` and ``}}`` by braces."""
+    """The template with each ``{column}`` replaced by its value, ``{{`` and ``}}`` by braces.
+
+    Where the last column is empty, the white space before it goes too: ``{instruction}`` and a blank line before ``{input}``.
+    """
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1)
         return match.group(0)[0] if name is None else text_value(cells.get(name))
 
-    return PLACEHOLDER.sub(value, template)
+    text = PLACEHOLDER.sub(value, template)
+    wanted = placeholders(template)
+    ends_empty = len(wanted) > 1 and template.endswith("{" + wanted[-1] + "}") and not text_value(cells.get(wanted[-1]))
+    return text.rstrip() if ends_empty else text
 
 
 def make_row(cells: dict[str, Any], params: Columns.Params, *, line: int) -> Row:
     """One record as a row; raises :class:`BadRow` when every column of its prompt is empty."""
-    wanted = placeholders(params.prompt)
-    if not any(text_value(cells.get(name)).strip() for name in wanted):
-        empty = "is empty" if len(wanted) == 1 else "are all empty"
-        raise BadRow(f"There is no prompt: {', '.join(wanted)} {empty}.", column=wanted[0])
-    user: Message = {"role": "user", "content": render(params.prompt, cells)}
-    prompt = with_system([user], params.system_prompt)
+    prompt, said = _prompt(cells, params)
     return Row(
         id=(text_value(cells.get(params.id)).strip() if params.id else "") or prompt_id(prompt),
         prompt=prompt,
-        completion=_cell_answer(cells, params.completion),
+        completion=_cell_answer(cells, params.completion) if params.completion else said,
         reference=_cell_answer(cells, params.reference),
         tags=[tag for name in params.tags for tag in tag_list(cells.get(name))],
         meta={"source": {"line": line}},
     )
+
+
+def _prompt(cells: dict[str, Any], params: Columns.Params) -> tuple[list[Message], Message | None]:
+    """The prompt's messages and, when they come as a conversation that ends with an answer, that answer."""
+    if params.messages and cells.get(params.messages) not in (None, "", []):
+        messages = parse_messages(cells[params.messages], column=params.messages)
+        said = messages.pop() if messages[-1]["role"] == "assistant" and not params.completion else None
+        require_prompt(messages, column=params.messages)
+        return messages, answer(said)
+    wanted = placeholders(params.prompt)
+    if not any(text_value(cells.get(name)).strip() for name in wanted):
+        empty = "is empty" if len(wanted) == 1 else "are all empty"
+        named = ", ".join(wanted) or params.messages
+        raise BadRow(f"There is no prompt: {named} {empty if wanted else 'is empty'}.", column=(wanted or [named])[0])
+    user: Message = {"role": "user", "content": render(params.prompt, cells)}
+    own = text_value(cells.get(params.system_column)) if params.system_column else ""
+    return with_system([user], own if own.strip() else params.system_prompt), None
 
 
 def _cell_answer(cells: dict[str, Any], name: str) -> Message | None:

@@ -146,10 +146,10 @@ def open_table(path: Path, *, encoding: str = "auto", delimiter: str = "auto", h
             action="Mend the first line and upload the file again.",
         )
     names = first.fields if header else [""] * len(first.fields)
-    return Table(codec, delimiter, _unique(names))
+    return Table(codec, delimiter, unique(names))
 
 
-def _unique(names: list[str]) -> list[str]:
+def unique(names: list[str]) -> list[str]:
     """Column names without blanks, braces or repeats."""
     found: list[str] = []
     for index, raw in enumerate(names, start=1):

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vault.readers.base import BadRow, ReaderError, RowError, excerpt
-from vault.readers.text import detect_encoding, lines, read_head, refuse_binary
-from vault.rows import Row
+from vault.readers.base import BadRow, RowError, excerpt
+from vault.readers.text import detect_encoding, lines
 
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
+def decode_head(head: bytes) -> str:
+    """A file's head as text, whatever Unicode encoding it has; letters that are none are left out."""
+    if head[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+        return head.decode("utf-32", "ignore")
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return head.decode("utf-16", "ignore")
+    if b"\0" in head[:200]:
+        return head.decode("utf-16-be" if head[:1] == b"\0" else "utf-16-le", "ignore")
+    return head.decode("utf-8-sig", "ignore")
+
+
 def first_object(head: bytes) -> dict[str, Any] | None:
     """The first line of a file's head as a JSON object, or None when it is not one."""
-    wide = b"\0" in head[:200]
-    text = head.decode(
-        ("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-16-le") if wide else "utf-8-sig", "ignore"
-    )
-    text = text.lstrip()
+    text = decode_head(head).lstrip()
     if not text.startswith("{"):
         return None
     try:
@@ -43,13 +49,6 @@ def _keys_of_a_cut_line(text: str) -> dict[str, Any] | None:
 
 def objects(path: Path, *, encoding: str) -> Iterator[tuple[int, dict[str, Any], str] | RowError]:
     """``(line, object, text)`` of every line that is not blank, or why it is not a JSON object."""
-    head = read_head(path)
-    refuse_binary(head, path.name)
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-        raise ReaderError(
-            f"{path.name} is one JSON array, not JSON lines.",
-            action="Write one object a line, for example with: jq -c '.[]' file.json > file.jsonl",
-        )
     found = detect_encoding(path, wanted=encoding)
     for line in lines(path, encoding=found.name):
         if line.problem:
@@ -64,18 +63,29 @@ def objects(path: Path, *, encoding: str) -> Iterator[tuple[int, dict[str, Any],
             yield RowError(line.number, bad.column, bad.reason, excerpt(text))
 
 
-def parse_object(text: str) -> dict[str, Any]:
-    """One line as a JSON object of values that can be stored; raises :class:`BadRow` otherwise."""
+def parse_object(text: str, *, line: int = 1, column: int = 1) -> dict[str, Any]:
+    """A text as a JSON object of values that can be stored; raises :class:`BadRow` otherwise.
+
+    ``line`` and ``column``: where the text begins in its file, for messages about text of several lines.
+    """
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise BadRow(f"Broken JSON at position {error.colno}: {error.msg}.", column=str(error.colno)) from None
+        place = str(error.colno if error.lineno > 1 else error.colno + column - 1)
+        below = f" on line {line + error.lineno - 1}" if error.lineno > 1 else ""
+        raise BadRow(f"Broken JSON{below} at position {place}: {error.msg}.", column=place) from None
     except RecursionError:
         raise BadRow("The JSON is nested too deeply.") from None
     except ValueError as error:
         raise BadRow(f"Broken JSON: {error}.") from None
     if not isinstance(value, dict):
         raise BadRow(f"The line is a JSON {_kind(value)}, not an object in braces.")
+    check_value(value, text)
+    return value
+
+
+def check_value(value: Any, text: str) -> None:
+    """Raise :class:`BadRow` for characters in ``value`` that can't be stored; ``text`` is its JSON."""
     if "\\u0000" in text and "\0" in json.dumps(value, ensure_ascii=False).replace("\\u0000", "\0"):
         raise BadRow("A null character (\\u0000) in a value.")
     if SURROGATE.search(text):
@@ -83,7 +93,6 @@ def parse_object(text: str) -> dict[str, Any]:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
             raise BadRow("Half of a surrogate pair (\\ud800–\\udfff) in a value: not a character.") from None
-    return value
 
 
 def _no_constant(name: str) -> Any:
@@ -93,16 +102,3 @@ def _no_constant(name: str) -> Any:
 def _kind(value: Any) -> str:
     names = {list: "array", str: "string", bool: "boolean", int: "number", float: "number", type(None): "null"}
     return names.get(type(value), "value")
-
-
-def rows_from(path: Path, *, encoding: str, make: Callable[[dict[str, Any], int], Row]) -> Iterator[Row | RowError]:
-    """Rows that ``make(object, line)`` builds; its :class:`BadRow` becomes a :class:`RowError`."""
-    for item in objects(path, encoding=encoding):
-        if isinstance(item, RowError):
-            yield item
-            continue
-        line, value, text = item
-        try:
-            yield make(value, line)
-        except BadRow as bad:
-            yield RowError(line, bad.column, bad.reason, excerpt(text))

@@ -1,4 +1,7 @@
-"""Prompt/completion JSONL: texts or message lists, as TRL and the Studio's own export write them."""
+"""Prompt and completion: texts or message lists, as TRL and the Studio's own export write them.
+
+Shapes: TRL's dataset types "prompt-completion", "prompt-only" and "unpaired preference", standard and conversational.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from typing import Any, ClassVar
 
 from studio.lib.canonical import canonical_json
 from studio.lib.params import param
-from vault.readers import jsonl
 from vault.readers.base import BadRow, Reader, RowError, TextParams
 from vault.readers.messages import (
     answer,
+    base_meta,
+    last_answer,
     parse_message,
     parse_messages,
     require_prompt,
@@ -19,14 +23,17 @@ from vault.readers.messages import (
     text_value,
     with_system,
 )
+from vault.readers.records import rows_from
 from vault.rows import Message, Row, SoftAnswer, prompt_id
 
 
 class PromptCompletion(Reader):
-    """One ``prompt`` with its ``completion`` (and ``reference``) a line; each a text or chat messages."""
+    """One ``prompt`` with its ``completion`` (and ``reference``) a record; each a text or chat messages."""
 
     label: ClassVar[str] = "Prompt and completion"
-    description: ClassVar[str] = 'JSON lines with {"prompt": …, "completion": …}: texts or message lists.'
+    description: ClassVar[str] = (
+        '{"prompt": …, "completion": …}: texts or message lists, as TRL and the Studio write them.'
+    )
 
     class Params(TextParams):
         """How to take the prompts."""
@@ -35,9 +42,8 @@ class PromptCompletion(Reader):
             "", label="System prompt", help="Put before prompts that have none of their own.", widget="textarea"
         )
 
-    def sniff(self, head: bytes, name: str) -> bool:
-        """True when the first line is an object with ``prompt`` and an answer, or a prompt made of messages."""
-        first = jsonl.first_object(head)
+    def sniff(self, first: dict[str, Any] | None) -> bool:
+        """True for a record with ``prompt`` and an answer, or with a prompt made of messages."""
         if first is None or not isinstance(first.get("prompt"), str | list):
             return False
         return isinstance(first["prompt"], list) or bool({"completion", "reference"} & set(first))
@@ -45,44 +51,52 @@ class PromptCompletion(Reader):
     def rows(self, path: Path, params: Params) -> Iterator[Row | RowError]:
         """See :meth:`Reader.rows`."""
 
-        def make(value: dict[str, Any], line: int) -> Row:
-            prompt = with_system(_prompt(value.get("prompt")), params.system_prompt)
+        def make(value: dict[str, Any], line: int) -> list[Row]:
+            between, completion = parse_answer(value.get("completion"), column="completion")
+            prompt = with_system([*parse_prompt(value.get("prompt")), *between], params.system_prompt)
             require_prompt(prompt, column="prompt")
-            return Row(
-                id=text_value(value.get("id")).strip() or prompt_id(prompt),
-                prompt=prompt,
-                completion=_answer(value.get("completion"), column="completion"),
-                reference=_answer(value.get("reference"), column="reference"),
-                soft=_soft(value.get("soft")),
-                tags=tag_list(value.get("tags")),
-                meta={**_meta(value.get("meta")), "source": {"line": line}},
-            )
+            meta = {**_meta(value.get("meta")), **base_meta(value, line)}
+            if value.get("label") is False and completion is not None:
+                # An unpaired preference: this answer is the one that nobody should learn.
+                meta["non_preferred"] = completion
+                completion = None
+            return [
+                Row(
+                    id=text_value(value.get("id")).strip() or prompt_id(prompt),
+                    prompt=prompt,
+                    completion=completion,
+                    reference=parse_answer(value.get("reference"), column="reference")[1],
+                    soft=_soft(value.get("soft")),
+                    tags=tag_list(value.get("tags")),
+                    meta=meta,
+                )
+            ]
 
-        return jsonl.rows_from(path, encoding=params.encoding, make=make)
+        return rows_from(path, encoding=params.encoding, make=make)
 
 
-def _prompt(value: Any) -> list[Message]:
+def parse_prompt(value: Any, *, column: str = "prompt") -> list[Message]:
+    """A prompt given as text or as messages."""
     if isinstance(value, str):
         return [{"role": "user", "content": value}]
     if value is None:
-        raise BadRow("There is no prompt.", column="prompt")
-    return parse_messages(value, column="prompt")
+        raise BadRow("There is no prompt.", column=column)
+    return parse_messages(value, column=column)
 
 
-def _answer(value: Any, *, column: str) -> Message | None:
-    """An answer given as text, as one message or as a list of one message."""
+def parse_answer(value: Any, *, column: str) -> tuple[list[Message], Message | None]:
+    """An answer given as text, as one message or as messages that end with the answer; what comes before it is prompt."""
     if value is None:
-        return None
+        return [], None
     if isinstance(value, str):
-        return answer({"role": "assistant", "content": value})
-    if isinstance(value, list):
-        if len(value) != 1:
-            raise BadRow(f"'{column}' holds {len(value)} messages; one answer is one assistant message.", column=column)
-        value = value[0]
-    message = parse_message(value, column=column)
-    if message["role"] != "assistant":
-        raise BadRow(f"'{column}' is a {message['role']} message, not an assistant's.", column=column)
-    return answer(message)
+        return [], answer({"role": "assistant", "content": value})
+    if isinstance(value, list | dict) and not value:
+        return [], None
+    if isinstance(value, dict) and "role" in value:
+        messages = [parse_message(value, column=column)]
+    else:
+        messages = parse_messages(value, column=column)
+    return messages[:-1], answer(last_answer(messages, column=column))
 
 
 def _soft(value: Any) -> list[SoftAnswer] | None:
@@ -109,6 +123,6 @@ def _meta(value: Any) -> dict[str, Any]:
         raise BadRow("'meta' is not an object.", column="meta")
     try:
         canonical_json(value)
-    except ValueError:
-        raise BadRow("'meta' holds a number that is infinite.", column="meta") from None
+    except (ValueError, TypeError):
+        raise BadRow("'meta' holds bytes, or a number that is infinite.", column="meta") from None
     return value

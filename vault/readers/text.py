@@ -134,9 +134,9 @@ def _detect(path: Path, size: int, changed_ns: int, wanted: str) -> Encoding:
     wide = _bare_wide(head)
     if wide:
         return Encoding(wide, "The file has no byte order mark; it was read as UTF-16.")
-    good, bad = _count_utf8(path)
-    if bad == 0:
+    if _is_utf8(path):
         return Encoding("utf-8")
+    good, bad = _count_utf8(path)
     if good > bad:
         return Encoding(
             "utf-8", f"The file is UTF-8, but {bad:,} bytes in it are not; the lines that hold them are refused."
@@ -146,6 +146,19 @@ def _detect(path: Path, size: int, changed_ns: int, wanted: str) -> Encoding:
         "The file is not UTF-8; it was read as Windows-1252 (Western European). If letters look wrong, choose its "
         "encoding, or save it as UTF-8.",
     )
+
+
+def _is_utf8(path: Path) -> bool:
+    """Whether every byte is UTF-8: one fast pass, which spares nearly every file the counting."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with path.open("rb") as source:
+            while chunk := source.read(CHUNK):
+                decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _count_utf8(path: Path) -> tuple[int, int]:

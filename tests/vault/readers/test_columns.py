@@ -5,9 +5,13 @@ import io
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from openpyxl import Workbook
 
 from vault.readers.base import ReaderError
 from vault.readers.columns import Columns, placeholders, render
@@ -126,10 +130,47 @@ def test_a_broken_header_is_an_error_of_the_file(make: Make) -> None:
         read(Columns(), make('"text,label\n'), **MAP)
 
 
-def test_a_json_array_is_refused_with_the_way_out(make: Make) -> None:
-    with pytest.raises(ReaderError, match="one JSON array") as caught:
-        Columns().suggest(make('[{"text": "a"}]'))
-    assert "jq" in caught.value.action
+def test_every_kind_of_table_is_mapped_alike(make: Make, tmp_path: Path) -> None:
+    rows = [{"text": "one", "label": "a"}, {"text": "two", "label": None}]
+    table = pa.Table.from_pylist(rows)
+    pq.write_table(table, tmp_path / "t.parquet")
+    feather.write_feather(table, tmp_path / "t.feather")
+    book = Workbook()
+    for record in (("text", "label"), ("one", "a"), ("two", None)):
+        book.active.append(record)
+    book.save(tmp_path / "t.xlsx")
+    paths = [
+        *(tmp_path / name for name in ("t.parquet", "t.feather", "t.xlsx")),
+        make(json.dumps(rows), "t.json"),
+        make("text\tlabel\none\ta\ntwo\t\n", "t.tsv"),
+    ]
+    for path in paths:
+        assert Columns().columns(path, Columns.Params()) == ["text", "label"], path.name
+        found, problems = read(Columns(), path, **MAP)
+        assert [(row.user_text, row.completion_text) for row in found] == [("one", "a"), ("two", None)], path.name
+        assert problems == []
+
+
+def test_a_column_may_hold_each_rows_system_prompt(make: Make) -> None:
+    path = make("text,system\nhello,Be kind.\nbye,\n")
+    found, _ = read(Columns(), path, prompt="{text}", system_column="system", system_prompt="Default.")
+    assert [row.prompt[0]["content"] for row in found] == ["Be kind.", "Default."]
+
+
+def test_a_column_may_hold_the_whole_conversation(make: Make) -> None:
+    chat = json.dumps([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}])
+    out = io.StringIO()
+    csv.writer(out).writerows([("chat", "text"), (chat, "ignored"), ("", "used"), ("[5]", ""), ("", "")])
+    found, problems = read(Columns(), make(out.getvalue()), prompt="{text}", messages="chat")
+    assert [(row.user_text, row.completion_text) for row in found] == [("hi", "hello"), ("used", None)]
+    assert [(p.line, p.column) for p in problems] == [(4, "chat[0]")]
+
+
+def test_instruction_and_input_are_suggested_together_and_an_empty_input_leaves_no_gap(make: Make) -> None:
+    path = make("instruction,input,output\nAdd.,1 1,2\nSay hello.,,Hello\n")
+    guess = Columns().suggest(path)
+    found, _ = read(Columns(), path, **guess)
+    assert [row.user_text for row in found] == ["Add.\n\n1 1", "Say hello."]
 
 
 def test_a_mapping_that_does_not_fit_names_the_near_column(make: Make) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from vault.readers.openai_chat import OpenAIChat
+from vault.readers.records import first_record
 
 from .conftest import Make, read
 
@@ -85,6 +86,13 @@ def test_an_id_of_the_file_is_kept(make: Make) -> None:
         ('{"messages": [{"role": "system", "content": "x"}]}', "no prompt", "messages"),
         ('{"messages": [{"role": "assistant", "content": "x"}]}', "no prompt", "messages"),
         ('{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}', "'image_url'", "messages[0]"),
+        (
+            '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0.5}]}',
+            "may be 0 or 1",
+            "messages[1]",
+        ),
+        ('{"messages": [{"role": "user", "content": "a"}], "tools": "oops"}', "not JSON", "tools"),
+        ('{"messages": [{"role": "user", "content": "a"}], "tools": [1]}', "not a list", "tools"),
         ('{"messages": [{"role": "user", "content": "a\\u0000"}]}', "null character", ""),
         ('{"messages": [{"role": "user", "content": "\\ud800"}]}', "surrogate", ""),
         ("[" * 100_000, "nested too deeply", ""),
@@ -98,10 +106,72 @@ def test_a_bad_line_is_reported_and_the_rest_is_kept(make: Make, text: str, reas
     assert problem.line == 2 and reason in problem.reason and problem.column == column
 
 
-def test_only_chat_lines_are_recognised() -> None:
-    reader = OpenAIChat()
-    assert reader.sniff(line(USER, ANSWER).encode(), "x")
-    assert reader.sniff(line(USER, ANSWER).encode("utf-16"), "x")
-    assert reader.sniff(b'\xef\xbb\xbf\n{"messages": [' + b'{"role": "user", "content": "' + b"x" * 70_000, "x")
-    assert not reader.sniff(b'{"prompt": "a", "completion": "b"}\n', "x")
-    assert not reader.sniff(b"messages,answer\n", "x")
+def test_only_chats_are_recognised(make: Make) -> None:
+    def known(content: str | bytes) -> bool:
+        return OpenAIChat().sniff(first_record(make(content)))
+
+    assert known(line(USER, ANSWER))
+    assert known(line(USER, ANSWER).encode("utf-16"))
+    assert known(b'\xef\xbb\xbf\n{"messages": [' + b'{"role": "user", "content": "' + b"x" * 70_000)
+    assert known("[" + line(USER, ANSWER) + "]")
+    assert not known('{"prompt": "a", "completion": "b"}\n')
+    assert not known("messages,answer\n")
+
+
+def test_answers_with_weight_0_are_not_learnt(make: Make) -> None:
+    turns = [USER, {**ANSWER, "weight": 0}, {"role": "user", "content": "And?"}, {**ANSWER, "weight": 1}]
+    [row], problems = read(OpenAIChat(), make(line(*turns)))
+    assert problems == [] and row.completion == ANSWER
+    assert [m["content"] for m in row.prompt] == [USER["content"], ANSWER["content"], "And?"]
+    assert all("weight" not in message for message in row.prompt)
+
+
+def test_every_answer_with_weight_1_is_a_row_with_what_was_said_before(make: Make) -> None:
+    first, middle, last = ({"role": "assistant", "content": c, "weight": w} for c, w in (("a", 1), ("b", 0), ("c", 1)))
+    path = make(line(USER, first, USER, middle, USER, last, id="talk"))
+    rows, problems = read(OpenAIChat(), path)
+    assert problems == []
+    assert [(row.id, row.completion_text, len(row.prompt)) for row in rows] == [
+        ("talk-turn1", "a", 1),
+        ("talk-turn5", "c", 5),
+    ]
+    assert [row.meta["conversation"] for row in rows] == [{"id": "talk", "turn": 1}, {"id": "talk", "turn": 5}]
+
+
+def test_a_conversation_whose_answers_all_weigh_0_is_a_prompt_only(make: Make) -> None:
+    [row], _ = read(OpenAIChat(), make(line(USER, {**ANSWER, "weight": 0})))
+    assert row.completion is None and len(row.prompt) == 1
+
+
+def test_without_weights_the_last_answer_or_all_are_learnt(make: Make) -> None:
+    path = make(line({"role": "assistant", "content": "Hi!"}, USER, ANSWER, USER, ANSWER))
+    assert len(read(OpenAIChat(), path)[0]) == 1
+    rows, _ = read(OpenAIChat(), path, turns="all")
+    assert [len(row.prompt) for row in rows] == [2, 4]
+
+
+def test_older_function_calls_become_tool_calls(make: Make) -> None:
+    called = {"role": "assistant", "content": None, "function_call": {"name": "find", "arguments": "{}"}}
+    told = {"role": "function", "name": "find", "content": "found"}
+    [row], problems = read(OpenAIChat(), make(line(USER, called, told, ANSWER, functions=[{"name": "find"}])))
+    assert problems == []
+    assert row.prompt[1]["tool_calls"][0]["function"]["name"] == "find"
+    assert row.prompt[1]["tool_calls"][0]["id"] == row.prompt[2]["tool_call_id"]
+    assert row.meta["tools"] == [{"type": "function", "function": {"name": "find"}}]
+
+
+def test_arguments_that_are_objects_become_text_and_tools_may_be_text(make: Make) -> None:
+    calls = [{"type": "function", "function": {"name": "light", "arguments": {"room": "hall"}}}]
+    tools = [{"type": "function", "function": {"name": "light"}}]
+    path = make(
+        line(USER, {"role": "assistant", "tool_calls": calls}, tools=json.dumps(tools), parallel_tool_calls=False)
+    )
+    [row], _ = read(OpenAIChat(), path)
+    assert row.completion is not None
+    assert row.completion["tool_calls"][0]["function"]["arguments"] == '{"room":"hall"}'
+    assert row.meta["tools"] == tools and row.meta["parallel_tool_calls"] is False
+
+
+def test_a_refusal_is_the_answer_when_there_is_no_text(make: Make) -> None:
+    [row], _ = read(OpenAIChat(), make(line(USER, {"role": "assistant", "content": None, "refusal": "I can't."})))
+    assert row.completion_text == "I can't."

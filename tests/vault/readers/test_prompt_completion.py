@@ -38,8 +38,7 @@ def test_an_empty_completion_is_none(make: Make) -> None:
         ('{"completion": "a"}', "no prompt", "prompt"),
         ('{"prompt": "", "completion": "a"}', "no prompt", "prompt"),
         ('{"prompt": {}, "completion": "a"}', "not a list", "prompt"),
-        ('{"prompt": "q", "completion": 5}', "not an object", "completion"),
-        ('{"prompt": "q", "completion": []}', "0 messages", "completion"),
+        ('{"prompt": "q", "completion": 5}', "not a list", "completion"),
         ('{"prompt": "q", "completion": {"role": "user", "content": "x"}}', "not an assistant's", "completion"),
         ('{"prompt": "q", "soft": [{"text": "a", "probability": 2}]}', "0 to 1", "soft"),
         ('{"prompt": "q", "soft": "a"}', "'soft'", "soft"),
@@ -54,12 +53,35 @@ def test_a_bad_line_says_why(make: Make, text: str, reason: str, column: str) ->
     assert (problem.line, problem.column) == (2, column) and reason in problem.reason
 
 
-def test_lines_without_an_answer_are_recognised_only_as_message_lists() -> None:
+def test_records_without_an_answer_are_recognised_only_as_message_lists() -> None:
     reader = PromptCompletion()
-    assert reader.sniff(b'{"prompt": "q", "completion": null}', "x")
-    assert reader.sniff(b'{"prompt": [{"role": "user", "content": "q"}]}', "x")
-    assert not reader.sniff(b'{"prompt": "q", "city": "Rome"}', "x")
-    assert not reader.sniff(b"prompt,completion\n", "x")
+    assert reader.sniff({"prompt": "q", "completion": None})
+    assert reader.sniff({"prompt": [{"role": "user", "content": "q"}]})
+    assert not reader.sniff({"prompt": "q", "city": "Rome"})
+    assert not reader.sniff(None)
+
+
+def test_a_completion_of_several_messages_ends_with_the_answer(make: Make) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    said = [
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "5", "tool_call_id": "c"},
+        {"role": "assistant", "content": "five"},
+    ]
+    value = {"prompt": [{"role": "user", "content": "q"}], "completion": said, "tools": [{"type": "function"}]}
+    [row], problems = read(PromptCompletion(), make(json.dumps(value)))
+    assert problems == []
+    assert [m["role"] for m in row.prompt] == ["user", "assistant", "tool"] and row.completion_text == "five"
+    assert row.meta["tools"] == [{"type": "function"}]
+
+
+def test_an_answer_that_people_did_not_like_is_not_learnt(make: Make) -> None:
+    path = make(
+        '{"prompt": "q", "completion": "a", "label": true}\n{"prompt": "p", "completion": "b", "label": false}\n'
+    )
+    rows, _ = read(PromptCompletion(), path)
+    assert [row.completion_text for row in rows] == ["a", None]
+    assert rows[1].meta["non_preferred"] == {"role": "assistant", "content": "b"}
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
