@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +28,7 @@ class ShingleStore:
 
     def __init__(self, *, scratch: Path | None = None) -> None:
         self._file: IO[Any] = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115  (lives as long as this object)
+        weakref.finalize(self, self._file.close)
         self._written: list[I64] = []
         self.counts: I64 = np.empty(0, dtype=np.int64)
         self._starts: I64 = self.counts
