@@ -14,6 +14,7 @@ from evaluation import dashboards
 from studio.access import WorkspaceRequest, role_required
 from studio.models import Membership, Role
 from vault.models import Dataset
+from vault.reviewing import verdicts
 
 TOUR_COOKIE = "tour"
 YEAR = 365 * 24 * 3600
@@ -48,7 +49,7 @@ def show(request: WorkspaceRequest) -> HttpResponse:
     context = {
         "cards": cards,
         "at_work": any(not card.run.is_finished for card in cards),
-        "waiting": dashboards.waiting_items(workspace),
+        "waiting": [*verdicts.waiting_items(request.user, workspace), *dashboards.waiting_items(workspace)],
         "verdicts": dashboards.verdicts(workspace),
         "sample": sample,
         "tour": dashboards.tour(sample) if sample else [],

@@ -10,6 +10,7 @@ from pipelines.models import StepRun
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
 from vault.models import Upload
+from vault.reviewing import verdicts
 
 SHOWN = 8
 
@@ -27,5 +28,12 @@ def show(request: WorkspaceRequest) -> HttpResponse:
     uploads = list(Upload.objects.filter(workspace=request.workspace, state__in=live).order_by("started_at")[:SHOWN])
     waiting = sum(job.state == State.WAITING for job in (*steps, *uploads))
     running = len(steps) + len(uploads) - waiting
-    context = {"steps": steps[:SHOWN], "uploads": uploads, "running": running, "waiting": waiting}
+    reviews = len(verdicts.waiting(request.user, request.workspace))
+    context = {
+        "steps": steps[:SHOWN],
+        "uploads": uploads,
+        "running": running,
+        "waiting": waiting,
+        "for_me": waiting + reviews,
+    }
     return render(request, "pipelines/activity.html", context)

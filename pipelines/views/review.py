@@ -10,15 +10,17 @@ from pipelines.models import StepRun
 from pipelines.runpages import step_view
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
+from vault.reviewing import verdicts
 
 
 @require_safe
 @role_required("viewer")
 def index(request: WorkspaceRequest) -> HttpResponse:
-    """Every step of the workspace that waits for a decision, the oldest first."""
+    """Rows that wait for this person's review, and every step that waits for a decision, the oldest first."""
     steps = (
         StepRun.objects.filter(run__workspace=request.workspace, state=State.WAITING)
         .select_related("run__version__pipeline", "run__workspace")
         .order_by("started_at")
     )
-    return render(request, "pipelines/review.html", {"views": [step_view(s) for s in steps]})
+    context = {"views": [step_view(s) for s in steps], "rounds": verdicts.waiting(request.user, request.workspace)}
+    return render(request, "pipelines/review.html", context)

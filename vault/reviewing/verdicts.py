@@ -73,6 +73,19 @@ def waiting(user: Any, workspace: Any) -> list[tuple[ReviewRound, int]]:
     return [(review, review.n) for review in counted.order_by("created_at")]
 
 
+def waiting_items(user: Any, workspace: Any) -> list[dict[str, Any]]:
+    """The same for lists of what waits: ``title``, ``text``, ``url``, ``since``."""
+    return [
+        {
+            "title": f"{n:,} row{'s wait' if n != 1 else ' waits'} for your review",
+            "text": f"{review} of {review.dataset}, version {review.version.number}",
+            "url": f"{review.get_absolute_url()}desk/",
+            "since": review.created_at,
+        }
+        for review, n in waiting(user, workspace)
+    ]
+
+
 def judge(
     task: ReviewTask,
     *,
