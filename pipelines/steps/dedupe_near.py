@@ -61,8 +61,8 @@ class DedupeNear(base.Step):
         prefer: Prefer = param(
             "first",
             label="Then prefer",
-            help="Score: a judge's (meta.judge). Confidence: meta.confidence, the share of agreeing samples, or the "
-            "probability of the likeliest answer. Ties: the first row.",
+            help="Score: a judge's. Confidence: a student's (meta.confidence), or the probability of the likeliest answer "
+            "when samples were compared. Ties: the first row.",
         )
         seed: int = param(0, label="Seed", help="Of the hash functions that propose pairs.", ge=0, advanced=True)
 
@@ -128,12 +128,13 @@ def worth(row: Row, *, prefer: Prefer) -> float:
         return float(len(row.completion_text or ""))
     if prefer == "highest score":
         judged = row.meta.get("judge")
-        return _number(judged.get("score")) if isinstance(judged, Mapping) else -1.0
+        if not isinstance(judged, Mapping):
+            return -1.0
+        score, best = _number(judged.get("score")), _number(judged.get("max"))
+        return score / best if best > 0 else score
     if prefer == "most confident":
-        agreed = row.meta.get("agreement")
-        share = agreed.get("share") if isinstance(agreed, Mapping) else agreed
         likeliest = max((answer["probability"] for answer in row.soft or []), default=None)
-        return max(_number(value) for value in (row.meta.get("confidence"), share, likeliest))
+        return max(_number(row.meta.get("confidence")), _number(likeliest))
     return 0.0
 
 

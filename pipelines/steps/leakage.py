@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from vault.lineage import Families, exact_key, group_of, names, parents, qualified, question, question_key
+from vault.lineage import Families, exact_key, group_of, names, parents, question, question_key
 from vault.quality.near_duplicates import find_matches
 from vault.quality.signed_texts import Beat
 from vault.rows import Row
@@ -79,7 +79,7 @@ class HeldBack:
             return Leak(SAME, place)
         if (place := self._normalised.get(question_key(row))) is not None:
             return Leak(NORMALISED, place)
-        for name in (qualified(row.id, row.meta), *parents(row.meta)):
+        for name in (*names(row), *parents(row.meta)):
             if (place := self._family.get(self.families.of(name))) is not None:
                 return Leak(LINEAGE, place)
         if self.group_field and (group := group_of(row, self.group_field)) is not None:

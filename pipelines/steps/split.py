@@ -155,15 +155,15 @@ def keyed_rows(ctx: Context, source: InputArtifact, *, params: Split.Params) -> 
 def tied(rows: Sequence[Keyed], groups: Sequence[int | str | None]) -> list[Keyed]:
     """The rows with one group for all that share a prompt or an entry of ``groups`` (None or -1: none), directly or through
     others. A group is named after the smallest of its prompts' hashes, so the order of the rows does not matter."""
-    first: dict[int | str, int] = {}
+    first: dict[tuple[str, int | str], int] = {}
     pairs = [
-        (first.setdefault(name, position), position)
+        (first.setdefault((kind, name), position), position)
         for position, row in enumerate(rows)
-        for name in (row.group, groups[position])
+        for kind, name in (("prompt", row.group), ("group", groups[position]))
         if name is not None and name != -1
     ]
     parent = np.arange(len(rows), dtype=np.int64)
-    left, right = np.array(pairs, dtype=np.int64).T
+    left, right = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     join(parent, left, right)
     root = roots(parent, np.arange(len(rows), dtype=np.int64)).tolist()
     names: dict[int, str] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipelines.steps.split import PARTS, Keyed, Split, assign, keyed_row, quotas, stratum_labels
+from pipelines.steps.split import PARTS, Keyed, Split, assign, keyed_row, quotas, stratum_labels, tied
 from studio.lib.errors import StepError
-from tests.pipelines.steps.desk import row, try_step
+from tests.pipelines.steps.desk import Outcome, row, try_step
 
 PARAMS = Split.Params()
 KEYED = st.lists(
@@ -135,3 +136,59 @@ def test_the_step_writes_each_row_once_and_says_how_many(tmp_path: Path) -> None
 def test_shares_that_leave_nothing_to_train_on_are_a_bad_parameter() -> None:
     with pytest.raises(ValidationError, match="leave some for training"):
         Split.Params(validation=0.5, test=0.5)
+
+
+def sides(outcome: Outcome) -> dict[str, str]:
+    """The part of each row, by its id."""
+    return {r.id: part for part in PARTS for r in outcome.rows(part)}
+
+
+def test_near_duplicates_stay_on_one_side_when_that_is_asked_for(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    texts = [" ".join("".join(draw.choices("abcdefghij", k=6)) for _ in range(10)) for _ in range(40)]
+    rows = [row(text + " more" * (n % 3), "x", id=f"{t}-{n}") for n in range(3) for t, text in enumerate(texts)]
+    plain = sides(try_step(Split(), rows, folder=tmp_path))
+    (tmp_path / "near").mkdir()
+    outcome = try_step(Split(), rows, folder=tmp_path / "near", keep_together="near duplicates")
+    near = sides(outcome)
+    assert sorted(near) == sorted(r.id for r in rows)
+    assert any(len({plain[f"{t}-{n}"] for n in range(3)}) > 1 for t in range(40))
+    assert all(len({near[f"{t}-{n}"] for n in range(3)}) == 1 for t in range(40))
+    assert outcome.summary["groups"] == 40
+    assert Counter(near.values()) == {"train": 96, "validation": 12, "test": 12}
+
+
+def test_rows_that_share_a_field_stay_on_one_side_and_so_do_like_prompts(tmp_path: Path) -> None:
+    rows = [
+        replace(row(f"question {n}", "x", id=f"{n}"), meta={"document": {"id": f"d{n % 30}"}} if n < 90 else {})
+        for n in range(120)
+    ]
+    rows += [row("Question 7!", "x", id="copy")]
+    outcome = try_step(Split(), rows, folder=tmp_path, keep_together="document")
+    found = sides(outcome)
+    assert all(len({found[f"{d + 30 * k}"] for k in range(3)}) == 1 for d in range(30))
+    assert found["copy"] == found["7"]
+    assert outcome.summary["groups"] == 60
+
+
+def test_a_field_that_no_row_has_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StepError, match="No row has “customer” in its meta"):
+        try_step(Split(), [row("a", "x")], folder=tmp_path, keep_together="customer")
+
+
+@settings(deadline=None)
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 9), st.one_of(st.none(), st.just(-1), st.integers(0, 4))), max_size=30),
+    shuffle=st.randoms(use_true_random=False),
+)
+def test_what_is_tied_together_does_not_depend_on_the_order(
+    pairs: list[tuple[int, int | None]], shuffle: random.Random
+) -> None:
+    def groups(order: list[tuple[int, int | None]]) -> dict[tuple[int, int | None], str]:
+        keyed = [Keyed(f"prompt {prompt}", "") for prompt, _ in order]
+        return dict(zip(order, [k.group for k in tied(keyed, [g for _, g in order])], strict=True))
+
+    before = groups(pairs)
+    assert all(before[a] == before[b] for a in pairs for b in pairs if a[0] == b[0] or (a[1] == b[1] not in (None, -1)))
+    shuffle.shuffle(pairs)
+    assert groups(pairs) == before
