@@ -19,16 +19,16 @@ from studio import audit
 from studio.lib.errors import StudioError
 from studio.models import Membership, Role, Workspace
 from vault import profile, store
+from vault.browse_form import FilterForm
+from vault.browsing import open_table
 from vault.editing import drafts
-from vault.forms import FilterForm
 from vault.models import DatasetVersion, ReviewItem, ReviewRound, ReviewSeat, ReviewTask
 from vault.models.reviews import Answer, Order
-from vault.query import RowTable
 from vault.reviewing import selection
 from vault.reviewing.assignment import assign
 from vault.reviewing.confidence import confidences
 from vault.reviewing.outcomes import EDIT, REJECT
-from vault.reviewing.verdicts import judged_rows, may_review, positions_with
+from vault.reviewing.verdicts import judged_rows, may_review
 
 MOST_ROWS = 10_000
 MOST_PER_ROW = 10
@@ -85,14 +85,7 @@ def start(
 
 def rows_under(version: DatasetVersion, query: str, *, user: User) -> npt.NDArray[np.int32]:
     """Positions of the rows that the row browser shows at this address (its part after "?"), in row order."""
-    artifact = version.artifact
-    table = RowTable(
-        store.path(artifact),
-        root=settings.DATA_ROOT,
-        facts=profile.facts_path(artifact),
-        sets=lambda _, value: positions_with(version, value, user=user),
-    )
-    return table.positions(FilterForm(QueryDict(query)).wanted())
+    return open_table(version, user=user).positions(FilterForm(QueryDict(query)).wanted())
 
 
 def _choose(

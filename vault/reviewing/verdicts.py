@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
@@ -215,16 +217,19 @@ def decide(item: ReviewItem, *, answer: str, text: str | None, original: str | N
 NAMES = {"accepted": Answer.ACCEPT, "edited": Answer.EDIT, "rejected": Answer.REJECT, "skipped": Answer.SKIP}
 
 
-def positions_with(version: DatasetVersion, verdict: str, *, user: Any) -> list[int] | None:
-    """Positions of a version's rows by verdict ("accepted", "edited", "rejected", "skipped"; "none" gives the rows that
-    have one, for the caller to leave out); None for another name.
+def positions_with(version: DatasetVersion, verdict: str, *, user: Any) -> npt.NDArray[np.int64] | None:
+    """Positions of a version's rows by verdict: "accepted", "edited", "rejected", "skipped", or "none" for rows without one;
+    None for another name.
 
     In an open round a person sees only what he said himself; what others said shows once the round is closed.
     """
     if verdict != "none" and verdict not in NAMES:
         return None
-    closed = Q(item__round__closed_at__isnull=False)
-    found = ReviewTask.objects.filter(closed | Q(seat__user=user), item__round__version=version).exclude(answer="")
+    may_see = Q(item__round__closed_at__isnull=False)
+    if user is not None:
+        may_see |= Q(seat__user=user)
+    found = ReviewTask.objects.filter(may_see, item__round__version=version).exclude(answer="")
     if verdict != "none":
         found = found.filter(answer=NAMES[verdict])
-    return sorted(set(found.values_list("item__rid", flat=True)))
+    rids = np.unique(np.fromiter(found.values_list("item__rid", flat=True), dtype=np.int64))
+    return np.setdiff1d(np.arange(version.rows), rids, assume_unique=True) if verdict == "none" else rids

@@ -17,9 +17,10 @@ from django.views.decorators.http import require_POST, require_safe
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError
 from vault.agreement import Share, rows_needed
-from vault.forms import FilterForm
+from vault.browse_form import FilterForm
 from vault.models import DatasetVersion, ReviewItem, ReviewRound, ReviewTask
 from vault.models.reviews import Order
+from vault.query import RowTable
 from vault.reviewing import outcomes, rounds, verdicts
 from vault.rows import Row
 from vault.views.lookup import get_version, table_of
@@ -268,6 +269,7 @@ def _differences(request: WorkspaceRequest, review: ReviewRound) -> HttpResponse
     differing = [item for item, judged in rows if len({one.meaning for one in judged.ratings}) > 1]
     undecided = [item for item in differing if not item.decision]
     wanted = differing if request.GET.get("show") == "all" else undecided
+    table = table_of(review.version)
     page = Paginator(wanted, DIFFERENCES_SHOWN).get_page(request.GET.get("page"))
     context = {
         **common,
@@ -275,12 +277,12 @@ def _differences(request: WorkspaceRequest, review: ReviewRound) -> HttpResponse
         "undecided": len(undecided),
         "showing_all": request.GET.get("show") == "all",
         "page": page,
-        "differences": [difference_of(item, review) for item in page],
+        "differences": [difference_of(item, table) for item in page],
     }
     return render(request, "vault/review_round.html", context)
 
 
-def difference_of(item: ReviewItem, review: ReviewRound) -> Difference:
+def difference_of(item: ReviewItem, table: RowTable) -> Difference:
     """One row with everybody's verdict and the decisions that they suggest."""
     tasks = item.tasks.exclude(answer="").select_related("seat").order_by("seat__pk")
     voices = [
@@ -291,9 +293,7 @@ def difference_of(item: ReviewItem, review: ReviewRound) -> Difference:
     for voice in voices:
         if voice.answer != "skip":
             choices.setdefault((voice.answer, voice.text), voice.name)
-    return Difference(
-        item, table_of(review.version).row(item.rid), voices, [(a, text, name) for (a, text), name in choices.items()]
-    )
+    return Difference(item, table.row(item.rid), voices, [(a, text, name) for (a, text), name in choices.items()])
 
 
 @role_required("editor")
@@ -303,7 +303,8 @@ def decide(request: WorkspaceRequest, slug: str, number: int, position: int) -> 
     review = get_round(request, slug, number)
     item = get_object_or_404(review.items, position=position)
     here = f"{review.get_absolute_url()}?tab=differences"
-    row = table_of(review.version).row(item.rid)
+    table = table_of(review.version)
+    row = table.row(item.rid)
     try:
         verdicts.compare(review, request.user)
         verdicts.decide(
@@ -317,7 +318,7 @@ def decide(request: WorkspaceRequest, slug: str, number: int, position: int) -> 
         messages.error(request, f"{error} {error.action}")
         return redirect(here)
     if request.htmx:
-        context = {**_common(request, review, tab="differences"), "difference": difference_of(item, review)}
+        context = {**_common(request, review, tab="differences"), "difference": difference_of(item, table)}
         return render(request, "vault/review_round.html#difference", context)
     return redirect(here)
 

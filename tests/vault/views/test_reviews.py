@@ -214,3 +214,14 @@ def test_a_round_that_is_not_there_is_404(editor_client: Client, version: Datase
 def test_a_person_without_rows_has_no_desk(editor_client: Client, people: list[User]) -> None:
     begin(editor_client, people)
     assert editor_client.get(DESK).status_code == 404
+
+
+def test_rows_that_wait_for_a_person_are_on_the_home_page_and_in_review(
+    editor_client: Client, people: list[User], clients: tuple[Client, Client]
+) -> None:
+    begin(editor_client, people)
+    ada = clients[0]
+    for path in ("/w/lab/", "/w/lab/review/"):
+        assert "4 rows wait for your review" in ada.get(path).text
+        assert "for your review" not in editor_client.get(path).text
+    assert 'hx-swap="innerHTML">1<' in ada.get("/w/lab/activity/").text
