@@ -87,13 +87,14 @@ def test_closing_turns_what_was_agreed_into_edits_of_the_draft(
     kinds = [(o.kind, o.count) for o in draft.operations.all()]
     assert kinds == [("label", 2), ("tag", 1), ("reject", 1)]
     table = table_of(version)
-    standing = drafts.lay_over(draft, table.lines(range(6)))
+    lines = [(rid, table.row(rid)) for rid in range(6)]
+    standing = drafts.lay_over(draft, lines)  # type: ignore[arg-type]
     assert standing[0].row.completion_text == standing[4].row.completion_text == "other"
     assert standing[1].rejected == {"by": "editor-of-lab", "reason": "Rejected in review: Round 1"}
     assert "seen" in standing[2].row.tags
     assert not standing[3].edited and standing[3].rejected is None
     drafts.undo(draft.operations.get(kind="reject"), user=editor)
-    assert drafts.lay_over(draft, table.lines([1]))[1].rejected is None
+    assert drafts.lay_over(draft, lines)[1].rejected is None  # type: ignore[arg-type]
     assert AuditEvent.objects.filter(verb="closed the review").count() == 1
     with pytest.raises(StudioError, match="Round 1 is closed"):
         rounds.close(review, by=editor)
