@@ -1,6 +1,6 @@
 """Importing a file of chat lines by blocks: as fast as the disk and two processors go, and the same rows to the byte.
 
-Threads turn blocks of about 4 MB into columns (``vault.chat_columns``; numpy and Arrow let the interpreter go meanwhile);
+Threads turn blocks of about 2 MB into columns (``vault.chat_columns``; numpy and Arrow let the interpreter go meanwhile);
 lines that are not plain go to the reader, with their line numbers; the calling thread puts both in order, makes ids unique
 (``vault.unique``), counts, and writes. Pure.
 """
@@ -24,14 +24,14 @@ from vault.chat_lines import Positions
 from vault.readers.base import Reader, RowError
 from vault.readers.openai_chat import OpenAIChat
 from vault.readers.records import form_of
-from vault.readers.text import LINE_LIMIT, detect_encoding, read_head
+from vault.readers.text import LINE_LIMIT, detect_encoding, is_utf8, read_head
 from vault.rows import Row, RowWriter, table_of
 from vault.scan import Tally, placed
 from vault.unique import Admission
 
-BLOCK = 4 << 20
+BLOCK = 2 << 20
 THREADS = 2
-AHEAD = 4
+AHEAD = 6
 """Blocks that are worked on or wait to be written: what bounds the memory."""
 BEAT_SECONDS = 1.0
 COMPARED = 50
@@ -82,10 +82,15 @@ def blocks(source: Path, *, size: int = BLOCK) -> Iterator[Block]:
                 continue
             block = Block(number, b"".join((rest, whole, found)))
             yield block
-            number += block.data.count(b"\n")
+            number += count_lines(block.data)
             rest = tail
         if rest:
             yield Block(number, rest + b"\n")
+
+
+def count_lines(data: bytes) -> int:
+    """How many line ends there are (much faster than ``bytes.count``)."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == 10))
 
 
 def write(
@@ -138,12 +143,10 @@ class _Work:
 
     def part(self, block: Block) -> Part:
         """A block as rows and refused lines."""
-        try:
-            block.data.decode()
-        except UnicodeDecodeError:
-            return self._read(block, np.arange(block.data.count(b"\n")))
+        if not is_utf8(block.data):
+            return self._read(block, np.arange(count_lines(block.data)))
         lines, table = convert(block.data, params=self.params, file_name=self.file_name, number=block.number)
-        total = block.data.count(b"\n")
+        total = count_lines(block.data)
         if len(lines) == total:
             return Part(lines + block.number, table, [])
         others = self._read(block, np.setdiff1d(np.arange(total), lines, assume_unique=True))
@@ -177,8 +180,7 @@ class _Work:
         sample = Block(
             block.number, b"".join(line + b"\n" for line in block.data.split(b"\n", COMPARED)[:COMPARED] if line)
         )
-        try:
-            lines, table = convert(sample.data, params=self.params, file_name=self.file_name, number=sample.number)
-        except UnicodeDecodeError:
+        if not is_utf8(sample.data):
             return True
+        lines, table = convert(sample.data, params=self.params, file_name=self.file_name, number=sample.number)
         return bool(table.equals(self._read(sample, lines).table))

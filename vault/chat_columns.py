@@ -11,13 +11,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vault.chat_lines import ASSISTANT, ROLES, SYSTEM, Block, Flags, Messages, Positions, respell
+from vault.chat_lines import ASSISTANT, ROLES, SYSTEM, Block, Flags, Messages, Positions
 from vault.readers.openai_chat import OpenAIChat
 from vault.rows import COLUMNS
 
 MEANS = np.arange(256, dtype=np.uint8)
 MEANS[list(b"bfnrt")] = list(b"\b\f\n\r\t")
 """What a character after a backslash stands for."""
+
+HEX = np.array([f"{byte:02x}" for byte in range(256)], "S2")
 
 
 class Plain(NamedTuple):
@@ -29,7 +31,7 @@ class Plain(NamedTuple):
 
 def convert(data: bytes, *, params: OpenAIChat.Params, file_name: str, number: int) -> Plain:
     """The plain lines of ``data`` as rows: whole lines of valid UTF-8, the first of them line ``number`` of the file."""
-    block = Block(respell(data))
+    block = Block(data)
     found = block.find()
     if not len(found.lines):
         return Plain(found.lines, pa.table([pa.array([], pa.string())] * len(COLUMNS[1:]), names=COLUMNS[1:]))
@@ -132,9 +134,12 @@ class _Columns:
         after = [f'","role":"{role}"}}' for role in ROLES]
         system = f'{{"content":{encode_basestring(self.system)},"role":"system"}}'
         spelled = self._lists("[", ",", ['{"content":"'] * 3, after, system=system).cast(pa.binary()).to_pylist()
-        return pa.array(
-            [name or sha256(text).hexdigest()[:16] for name, text in zip(own, spelled, strict=True)], pa.string()
+        hashed = np.frombuffer(b"".join([sha256(text).digest() for text in spelled]), np.uint8).reshape(-1, 32)
+        letters = pa.py_buffer(HEX[hashed[:, :8]].tobytes())
+        made = pa.StringArray.from_buffers(
+            len(spelled), pa.py_buffer(np.arange(0, 16 * len(spelled) + 1, 16, np.int32)), letters
         )
+        return made if not any(own) else pc.coalesce(pa.array(own, pa.string()), made)
 
     def answers(self) -> pa.Array:
         """The last assistant messages; null where there is none."""
@@ -177,8 +182,9 @@ class _Columns:
 
 def _lower(texts: pa.Array) -> pa.Array:
     """The texts in lower case as Python has it; Arrow's differs in a few letters."""
-    plain = pc.equal(pc.binary_length(texts), pc.utf8_length(texts))
+    wide = pc.not_equal(pc.binary_length(texts), pc.utf8_length(texts))
     lowered = pc.ascii_lower(texts)
-    if pc.all(plain).as_py():
+    if not pc.any(wide).as_py():
         return lowered
-    return pa.array([text.lower() for text in texts.to_pylist()], pa.string())
+    own = pa.array([text.lower() for text in texts.filter(wide).to_pylist()], pa.string())
+    return pc.replace_with_mask(lowered, wide, own)

@@ -29,6 +29,9 @@ SHORT = np.zeros(256, bool)
 SHORT[list(b'"\\bfnrt')] = True
 """Characters after a backslash whose escape Python's JSON writes in the same way."""
 
+MAYBE_BLANK = np.array([0xC285, 0xC2A0, 0xE19A, 0xE280, 0xE281, 0xE380])
+"""First two bytes of white space beyond ASCII, some of other characters too."""
+
 
 class Spelling(NamedTuple):
     """Where a file puts spaces: after colons and commas, or nowhere."""
@@ -75,13 +78,6 @@ class Found(NamedTuple):
     messages: Messages
 
 
-def respell(data: bytes) -> bytes:
-    """The same lines with ``\\/`` and ``\\uXXXX`` written as the characters they mean, where those need no escape."""
-    if b"\\u" not in data and b"\\/" not in data:
-        return data
-    return ODD.sub(_respelled, data)
-
-
 def _respelled(match: re.Match[bytes]) -> bytes:
     before, units = match.groups()
     if units is None:
@@ -93,9 +89,21 @@ def _respelled(match: re.Match[bytes]) -> bytes:
 
 
 class Block:
-    """Whole lines of UTF-8 (each with its line end) and what is to be known of them without decoding."""
+    """Whole lines of UTF-8 (each with its line end) and what is to be known of them without decoding.
+
+    ``text`` is the block with ``\\/`` and ``\\uXXXX`` written as the characters they mean, where those need no escape.
+    """
 
     def __init__(self, text: bytes) -> None:
+        self._read(text)
+        if self._is_respelled():
+            self._read(ODD.sub(_respelled, text))
+        quotes = self.bytes[: len(self.text)] == 34
+        quotes[self.escapers + 1] = False
+        self._quotes: Positions = np.flatnonzero(quotes)
+        self._odd = self._find_odd(self.bytes[: len(self.text)])
+
+    def _read(self, text: bytes) -> None:
         padded = text + PAD
         self.text = text
         self.bytes = np.frombuffer(padded, np.uint8)
@@ -103,10 +111,11 @@ class Block:
         body = self.bytes[: len(text)]
         self.ends: Positions = np.flatnonzero(body == 10)
         self.escapers = _escapers(body)
-        quotes = body == 34
-        quotes[self.escapers + 1] = False
-        self._quotes = np.flatnonzero(quotes)
-        self._odd = self._find_odd(body)
+
+    def _is_respelled(self) -> bool:
+        """Whether there are escapes of characters that need none: ``\\/`` and ``\\uXXXX``. Lines stay the same lines."""
+        escaped = self.bytes[self.escapers + 1]
+        return bool(((escaped == 47) | (escaped == 117)).any())
 
     def _find_odd(self, body: npt.NDArray[np.uint8]) -> Flags:
         """Lines with control characters, or with escapes that would have to be decoded."""
@@ -201,7 +210,8 @@ class Block:
     def _says_something(self, start: Positions, end: Positions) -> Flags:
         """Whether each text holds more than white space."""
         first = self.bytes[start]
-        says: Flags = (end > start) & (first > 32) & (first < 127) & (first != 92)
+        pair = (first.astype(np.int64) << 8) | self.bytes[start + 1]
+        says: Flags = (end > start) & (first > 32) & (first != 92) & ~np.isin(pair, MAYBE_BLANK)
         for index in np.flatnonzero(~says & (end > start)).tolist():
             says[index] = bool(json.loads(self.text[start[index] - 1 : end[index] + 1]).strip())
         return says

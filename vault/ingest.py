@@ -26,7 +26,7 @@ from studio.lib.errors import Cancelled, LeaseLost, StudioError
 from studio.lib.params import problems as param_problems
 from studio.models import Workspace
 from studio.registries import READERS
-from vault import bulk, scan, store
+from vault import scan, store
 from vault.models import Dataset, DatasetVersion, Upload
 from vault.problems import ProblemLog
 from vault.readers import Reader, ReaderError, recognise
@@ -234,6 +234,8 @@ def write(
     on_problem: Callable[[RowError], None] | None = None,
 ) -> None:
     """Read ``source`` into ``folder/rows.parquet``, calling ``beat`` about once a second. Raises ``DiskFull``."""
+    from vault import bulk  # Arrow and numpy, which the web server's other pages do without.
+
     try:
         try:
             if not bulk.suits(source, reader, params):
