@@ -37,7 +37,7 @@ class Part(NamedTuple):
 def holds_data(name: str) -> bool:
     """Whether a file inside a folder or archive is one to read, by its name; what it is, its bytes decide later."""
     pure = PurePosixPath(name.replace("\\", "/").lower())
-    hidden = any(piece.startswith((".", "__macosx")) for piece in pure.parts)
+    hidden = any(piece.startswith((".", "__macosx")) and piece != ".." for piece in pure.parts)
     return not hidden and pure.name not in NOT_DATA and pure.name.endswith(DATA_SUFFIXES)
 
 

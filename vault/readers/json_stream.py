@@ -45,9 +45,20 @@ def spans_lines(head: bytes, *, whole: bool) -> bool:
     try:
         json.loads(first)
     except (ValueError, RecursionError):
+        if first.rstrip().endswith(("{", "[", ",", ":")) and (not whole or _is_whole(text)):
+            return True
         follows = next((line.strip() for line in rest.split("\n") if line.strip()), "")
         return bool(follows) and not follows.startswith("{") and _goes_on(text, first)
     return whole and not rest.strip() and shape_of(text).kind != "sequence"
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a text begins with a complete JSON value."""
+    try:
+        json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _goes_on(text: str, first: str) -> bool:

@@ -87,7 +87,7 @@ def test_without_a_name_the_file_names_the_dataset(editor_client: Client) -> Non
         (b"\n \n", "is empty: it holds no rows"),
         (b"PK\x03\x04" + b"\0" * 50, "ZIP archive"),
         (b"%PDF-1.4 x", "PDF document"),
-        (b'[{"prompt": "x"}]', "one JSON array"),
+        (b'{"a": [1, 2], "b": [3, 4]}', "column by column"),
     ],
 )
 def test_a_file_that_can_not_be_used_is_explained_and_not_kept(
