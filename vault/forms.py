@@ -12,7 +12,7 @@ from studio.lib.params import ParamField, describe, parse_form
 from vault.browse_form import FilterForm as FilterForm
 from vault.readers import Reader
 
-ONE_COLUMN = ("completion", "reference", "id")
+ONE_COLUMN = ("system_column", "completion", "reference", "id", "messages")
 
 
 class UploadForm(forms.Form):
