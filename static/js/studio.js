@@ -9,6 +9,7 @@ import "./keys.js";
 import "./paired-range.js";
 import "./palette.js";
 import "./polling.js";
+import "./row-keys.js";
 import "./times.js";
 import "./toasts.js";
 import "./upload.js";
