@@ -20,7 +20,7 @@ BATCH = 1_000
 BATCH_BYTES = 32 << 20
 """About how much of a file is decoded at once."""
 BATCH_LIMIT = 384 << 20
-"""The most that one record batch of an Arrow file may hold: it can't be read in smaller pieces."""
+"""The most that a compressed record batch of an Arrow file may unpack to: it can't be read in smaller pieces."""
 UNREADABLE = object()
 
 
@@ -76,7 +76,7 @@ def arrow_records(path: Path) -> Found:
         batches = (reader.get_batch(n) for n in range(reader.num_record_batches)) if is_file else iter(reader)
         line = 0
         for batch in batches:
-            if pa.total_allocated_bytes() > BATCH_LIMIT * 2 or batch.nbytes > max(BATCH_LIMIT, 4 * path.stat().st_size):
+            if batch.nbytes > max(BATCH_LIMIT, path.stat().st_size):
                 raise ReaderError(
                     f"{path.name} holds a batch of {batch.nbytes:,} bytes; the limit is {BATCH_LIMIT:,}.",
                     action="Write it again in smaller batches, or as Parquet.",

@@ -9,11 +9,14 @@ from typing import Any, ClassVar, Literal
 
 from studio.lib.params import param
 from studio.lib.registry import close_matches
+from vault.exporters.csv_table import COLUMNS, Csv, unguard
 from vault.readers.base import BadRow, Reader, ReaderError, RowError, TextParams
-from vault.readers.messages import answer, parse_messages, require_prompt, tag_list, text_value, with_system
+from vault.readers.messages import answer, from_text, parse_messages, require_prompt, tag_list, text_value, with_system
 from vault.readers.records import Options, column_names, rows_from
 from vault.rows import Message, Row, assistant, prompt_id
 
+PLAIN = re.compile(r"[^{}\n]{1,200}")
+"""A column's name that a template can ask for."""
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}\n]+)\}")
 
 GUESSES = {
@@ -64,6 +67,12 @@ class Columns(Reader):
             "auto", label="Delimiter", help="What separates the columns of a CSV file.", advanced=True
         )
         header: bool = param(True, label="The first line names the columns", advanced=True)
+        guarded: bool = param(
+            False,
+            label="Cells are guarded against formulas",
+            help="The file was downloaded from a Studio as CSV: an apostrophe before = + - @ is taken away again.",
+            advanced=True,
+        )
         sheet: str = param("", label="Sheet", help="Of a spreadsheet, by its name. Empty: the first.", advanced=True)
 
     def sniff(self, first: dict[str, Any] | None) -> bool:
@@ -77,6 +86,8 @@ class Columns(Reader):
     def suggest(self, path: Path) -> dict[str, Any]:
         """A mapping guessed from the columns' names."""
         names = self.columns(path, self.Params())
+        if tuple(names) == COLUMNS:
+            return dict(Csv.reader_params)
         lowered = {name.strip().lower(): name for name in reversed(names)}
         guess = {
             field: next((lowered[word] for word in words if word in lowered), "") for field, words in GUESSES.items()
@@ -96,7 +107,7 @@ class Columns(Reader):
         wanted = placeholders(params.prompt)
         if not wanted and not params.messages:
             text = "The prompt needs at least one {column}, or every row would ask the same."
-            found.append(("prompt", f"{text} Columns: {', '.join(names)}."))
+            found.append(("prompt", f"{text} Columns: {', '.join(_short(names))}."))
         for field, chosen in (
             ("prompt", wanted),
             ("completion", [params.completion]),
@@ -108,7 +119,9 @@ class Columns(Reader):
         ):
             for name in chosen:
                 if name and name not in names:
-                    found.append((field, f"There is no column '{name}'. {close_matches(name, names)}"))
+                    found.append(
+                        (field, f"There is no column '{name[:80]}'. {close_matches(name[:80], _short(names))}")
+                    )
         return found
 
     def rows(self, path: Path, params: Params) -> Iterator[Row | RowError]:
@@ -120,9 +133,16 @@ class Columns(Reader):
             )
 
         def make(cells: dict[str, Any], line: int) -> list[Row]:
+            if params.guarded:
+                cells = {name: unguard(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
             return [make_row(cells, params, line=line)]
 
         yield from rows_from(path, encoding=params.encoding, make=make, options=_options(params))
+
+
+def _short(names: list[str]) -> list[str]:
+    """Names for a message: the first forty, none of them longer than a line."""
+    return [name[:80] for name in names[:40]]
 
 
 def _options(params: Columns.Params) -> Options:
@@ -158,7 +178,7 @@ def make_row(cells: dict[str, Any], params: Columns.Params, *, line: int) -> Row
         prompt=prompt,
         completion=_cell_answer(cells, params.completion) if params.completion else said,
         reference=_cell_answer(cells, params.reference),
-        tags=[tag for name in params.tags for tag in tag_list(cells.get(name))],
+        tags=list(dict.fromkeys(tag for name in params.tags for tag in _cell_tags(cells.get(name)))),
         meta={"source": {"line": line}},
     )
 
@@ -178,6 +198,12 @@ def _prompt(cells: dict[str, Any], params: Columns.Params) -> tuple[list[Message
     user: Message = {"role": "user", "content": render(params.prompt, cells)}
     own = text_value(cells.get(params.system_column)) if params.system_column else ""
     return with_system([user], own if own.strip() else params.system_prompt), None
+
+
+def _cell_tags(value: Any) -> list[str]:
+    """One tag, or several as a list, perhaps as JSON text."""
+    parsed = from_text(value) if isinstance(value, str) else value
+    return tag_list(parsed if isinstance(parsed, list) else value)
 
 
 def _cell_answer(cells: dict[str, Any], name: str) -> Message | None:

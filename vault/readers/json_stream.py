@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vault.readers.base import BadRow, ReaderError, RowError, excerpt
-from vault.readers.jsonl import decode_head, parse_object
+from vault.readers.jsonl import check_value, decode_head, no_constant, parse_object
 from vault.readers.text import CHUNK, LINE_LIMIT, detect_encoding, read_head
 
 SPACE = re.compile(r"[ \t\r\n\ufeff]*+")
@@ -23,6 +23,7 @@ PLAIN = re.compile(r"[^,\]}\s]*+")
 ARRAY = re.compile(r"\s*\[\s*[\[{\]]")
 SUSPECT = re.compile("[\udc80-\udcff]")
 SAMPLE = 20
+DECODER = json.JSONDecoder(parse_constant=no_constant)
 
 HOLDERS = ("data", "rows", "records", "items", "examples", "entries", "train")
 """Names under which an object keeps its records."""
@@ -227,17 +228,28 @@ class Window:
 
 
 class Value(NamedTuple):
-    """One value of the file: where it starts, its text, and what is wrong with it as a whole (empty when nothing)."""
+    """One value of the file: where it starts, its text, what is wrong with it as a whole (empty when nothing), and the value
+    itself where that is known already."""
 
     line: int
     column: int
     text: str
     problem: str = ""
+    parsed: Any = None
 
 
 def take(window: Window) -> Value:
     """The value at ``pos``, which is passed. Memory: at most 16 MiB of text and one piece more."""
     line, column = window.line, window.column()
+    try:
+        parsed, end = DECODER.raw_decode(window.text, window.pos)
+    except (ValueError, RecursionError):
+        pass  # It is broken, or goes on in the next piece: its brackets tell.
+    else:
+        if end < len(window.text) and end - window.pos <= LINE_LIMIT:
+            text = window.text[window.pos : end]
+            window.advance(end)
+            return Value(line, column, text, parsed=parsed)
     size = 0
     while (end := window.find_end()) < 0:
         if len(window.text) - window.pos > LINE_LIMIT or size:
@@ -310,7 +322,12 @@ def _array(window: Window) -> Iterator[tuple[int, dict[str, Any], str] | RowErro
         if mark == ",":
             window.advance(window.pos + 1)
         elif mark and mark != "]":
-            yield RowError(window.line, str(window.column()), f"A comma is missing before '{mark}'.")
+            yield RowError(window.line, str(window.column()), f"A comma is missing before '{_shown(mark)}'.")
+
+
+def _shown(text: str) -> str:
+    """Text for a message: bytes that are no letters as the sign for them."""
+    return SUSPECT.sub("\ufffd", text)
 
 
 def _object(window: Window, shape: Shape) -> Iterator[tuple[int, dict[str, Any], str] | RowError]:
@@ -333,7 +350,7 @@ def _object(window: Window, shape: Shape) -> Iterator[tuple[int, dict[str, Any],
             if shape.kind == "mapping":
                 yield _record(value, name=key)
             elif value.problem:
-                yield RowError(value.line, str(value.column), value.problem, excerpt(value.text))
+                yield RowError(value.line, str(value.column), value.problem, excerpt(_shown(value.text[:400])))
         if window.peek() == ",":
             window.advance(window.pos + 1)
     if window.peek() != "}":
@@ -347,9 +364,13 @@ def _record(value: Value, *, name: str = "") -> tuple[int, dict[str, Any], str] 
     if byte:
         bad = f"Byte 0x{ord(byte.group()) - 0xDC00:02X} is not a letter in this file's encoding."
     if bad:
-        return RowError(value.line, str(value.column), bad, excerpt(SUSPECT.sub("\ufffd", value.text[:400])))
+        return RowError(value.line, str(value.column), bad, excerpt(_shown(value.text[:400])))
     try:
-        found = parse_object(value.text, line=value.line, column=value.column)
+        if isinstance(value.parsed, dict):
+            found = value.parsed
+            check_value(found, value.text)
+        else:
+            found = parse_object(value.text, line=value.line, column=value.column)
     except BadRow as error:
         return RowError(value.line, error.column, error.reason, excerpt(value.text))
     inner = found.get("row")

@@ -69,7 +69,7 @@ def parse_object(text: str, *, line: int = 1, column: int = 1) -> dict[str, Any]
     ``line`` and ``column``: where the text begins in its file, for messages about text of several lines.
     """
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=no_constant)
     except json.JSONDecodeError as error:
         place = str(error.colno if error.lineno > 1 else error.colno + column - 1)
         below = f" on line {line + error.lineno - 1}" if error.lineno > 1 else ""
@@ -95,7 +95,8 @@ def check_value(value: Any, text: str) -> None:
             raise BadRow("Half of a surrogate pair (\\ud800–\\udfff) in a value: not a character.") from None
 
 
-def _no_constant(name: str) -> Any:
+def no_constant(name: str) -> Any:
+    """Refuse NaN and the infinities, which Python would read."""
     raise ValueError(f"{name} is not JSON")
 
 

@@ -80,7 +80,12 @@ class OpenAIEvals(Reader):
         """A reference that no data item has."""
         names = self.columns(path, params)
         if params.reference and params.reference not in names:
-            return [("reference", f"No data item has a field '{params.reference}'. Fields: {', '.join(names)}.")]
+            return [
+                (
+                    "reference",
+                    f"No data item has a field '{params.reference[:80]}'. Fields: {', '.join(name[:80] for name in names[:40])}.",
+                )
+            ]
         return []
 
     def rows(self, path: Path, params: Params) -> Iterator[Row | RowError]:

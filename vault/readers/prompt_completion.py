@@ -15,6 +15,7 @@ from vault.readers.base import BadRow, Reader, RowError, TextParams
 from vault.readers.messages import (
     answer,
     base_meta,
+    from_text,
     last_answer,
     parse_message,
     parse_messages,
@@ -119,6 +120,8 @@ def _soft(value: Any) -> list[SoftAnswer] | None:
 def _meta(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
+    if isinstance(value, str):
+        value = from_text(value)  # Tables have no column type for it.
     if not isinstance(value, dict):
         raise BadRow("'meta' is not an object.", column="meta")
     try:

@@ -13,7 +13,17 @@ CONTENTS = 8 << 20
 """Largest table of contents, in bytes: it is read into memory before anything else can be judged."""
 END = b"PK\x05\x06"
 TAIL = 65_557
-BROKEN = (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError, OverflowError, RuntimeError)
+BROKEN = (
+    zipfile.BadZipFile,
+    OSError,
+    ValueError,
+    struct.error,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    IndexError,
+    KeyError,
+)
 """What the standard library raises for a damaged archive."""
 
 

@@ -234,3 +234,10 @@ def test_any_bytes_end_in_rows_or_words(tmp_path: Path, content: bytes) -> None:
         return
     json.dumps([row.prompt for row in rows], ensure_ascii=False).encode()
     assert all(problem.line > 0 and problem.reason for problem in problems)
+
+
+def test_names_that_no_template_can_hold_are_not_suggested_and_messages_stay_short(make: Make) -> None:
+    path = make(json.dumps({"te{xt": "a", "x" * 5_000: "b", "words": "c"}))
+    assert Columns().suggest(path)["prompt"] == "{words}"
+    [(_, message)] = Columns().problems(path, Columns.Params(prompt="{y}"))
+    assert len(message) < 500
