@@ -88,6 +88,7 @@ class Columns(Reader):
         names = self.columns(path, self.Params())
         if tuple(names) == COLUMNS:
             return dict(Csv.reader_params)
+        names = [name for name in names if PLAIN.fullmatch(name)]
         lowered = {name.strip().lower(): name for name in reversed(names)}
         guess = {
             field: next((lowered[word] for word in words if word in lowered), "") for field, words in GUESSES.items()
