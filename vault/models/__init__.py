@@ -3,6 +3,7 @@
 from vault.models.datasets import Artifact, ArtifactKind, Dataset, DatasetVersion
 from vault.models.derivations import Derivation
 from vault.models.drafts import Draft, EditOperation
+from vault.models.hub import HubFetch
 from vault.models.reviews import ReviewItem, ReviewRound, ReviewSeat, ReviewTask
 from vault.models.uploads import Upload
 
@@ -14,6 +15,7 @@ __all__ = [
     "Derivation",
     "Draft",
     "EditOperation",
+    "HubFetch",
     "ReviewItem",
     "ReviewRound",
     "ReviewSeat",
