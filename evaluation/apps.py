@@ -7,3 +7,10 @@ class EvaluationConfig(AppConfig):
     """Scorecards, reports and the models that came out."""
 
     name = "evaluation"
+
+    def ready(self) -> None:
+        """Tell the Vault what was made with its versions."""
+        from evaluation.uses import find_uses
+        from vault import uses
+
+        uses.register(find_uses)

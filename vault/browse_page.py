@@ -11,6 +11,7 @@ from studio.access import WorkspaceRequest
 from studio.lib.errors import StudioError
 from vault import browsing
 from vault.browse_form import HAS, VERDICTS, FilterForm, filter_values
+from vault.editing import drafts
 from vault.models import DatasetVersion
 from vault.query import OPERATORS, Count, Filter, Numbered, RowTable
 from vault.query.filters import NUMBER_FIELDS, TEXT_FIELDS, WITHOUT_VALUE, BadFilter
@@ -80,6 +81,8 @@ def browser_context(request: WorkspaceRequest, version: DatasetVersion) -> dict[
         page = table.page(wanted, sort=form.order, after=after, before=before)
         count = len(table.positions(wanted, sort=form.order)) if wanted.active else version.rows
         measures = measure(table, page.rows, form.order.removeprefix("-"))
+        # What people edited and nobody has committed yet, laid over the rows of this page.
+        laid = drafts.lay_over(drafts.live_draft(version), [(n.rid, n.row) for n in page.rows])
     except StudioError as error:
         return failed(version, error, status=400 if isinstance(error, BadFilter) else 503)
     base, values, query = version_path(version), ordered(form, wanted), kept_query(form, wanted)
@@ -97,7 +100,8 @@ def browser_context(request: WorkspaceRequest, version: DatasetVersion) -> dict[
         "count": count,
         "first": page.first + 1,
         "last": page.first + len(page.rows),
-        "lines": lines(version, page.rows, query, measures),
+        "marks": laid,
+        "lines": lines(version, [n._replace(row=laid[n.rid].row) for n in page.rows], query, measures),
         "columns": columns_of(facets),
         "base": base,
         "here": address(base, values),

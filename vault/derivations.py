@@ -36,6 +36,7 @@ class Deriver(Protocol):
 
 DERIVERS: dict[str, str] = {
     "browse-1": "vault.browse_index.index_rows",
+    "diff-1": "vault.diffs.derive",
     "profile-1": "vault.profiling.deriver.derive",
 }
 """Name → dotted path of the function. Raise the number in a name when what it computes changes: ``profile-1``."""

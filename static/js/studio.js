@@ -4,6 +4,7 @@ import "./menus.js";
 import "./confirm.js";
 import "./copy.js";
 import "./drawer.js";
+import "./edits.js";
 import "./forms.js";
 import "./keys.js";
 import "./paired-range.js";
@@ -13,8 +14,9 @@ import "./row-keys.js";
 import "./times.js";
 import "./toasts.js";
 import "./upload.js";
+import "./view-switch.js";
 
-const needed = { "metric-chart": "./metric-chart.js", "review-desk": "./review.js" };
+const needed = { "metric-chart": "./metric-chart.js", "pipeline-builder": "./pipeline-builder.js", "review-desk": "./review.js" };
 
 function fetchNeeded() {
   for (const [tag, module] of Object.entries(needed)) {

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from django.conf import settings
 
 from vault import store
 from vault.editing.changes import CONTENT, Change, Record, change, fold
@@ -67,7 +68,7 @@ def _matching(version: DatasetVersion, params: Mapping[str, Any]) -> Positions:
         # Far cheaper than taking messages out of JSON, and it finds all of them and more.
         sql += " AND contains(_search, ?)"
         values.append(params["find"].lower())
-    return np.sort(ask_positions(sql, values, root=folder.parents[1])).astype(np.int64)
+    return np.sort(ask_positions(sql, values, root=settings.DATA_ROOT)).astype(np.int64)
 
 
 def _retouched(draft: Draft | None, field: str) -> Positions:

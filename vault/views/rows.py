@@ -15,6 +15,7 @@ from studio.lib.errors import StudioError
 from vault import browsing
 from vault.browse_form import FilterForm
 from vault.browse_page import browser_context, failed, kept_query, row_address, version_path
+from vault.editing import drafts
 from vault.models import DatasetVersion
 from vault.query import Filter, RowTable
 from vault.row_view import show_row
@@ -66,12 +67,14 @@ def row(request: WorkspaceRequest, slug: str, number: int, rid: int) -> HttpResp
     except StudioError as error:
         return render(request, "vault/dataset.html", failed(version, error), status=503)
     query = kept_query(form, wanted)
+    standing = drafts.standing(drafts.live_draft(version), rid, found)
     place = {"previous": row_address(version, previous, query), "next": row_address(version, following, query)}
     drawer = {
         "version": version,
         "dataset": version.dataset,
         "rid": rid,
-        **show_row(found, whole="all" in request.GET),
+        "standing": standing,
+        **show_row(standing.row, whole="all" in request.GET),
         **place,
         "facts": facts,
         "twins": [(n.rid, n.row, row_address(version, n.rid, {})) for n in twins],
