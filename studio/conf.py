@@ -68,6 +68,12 @@ SETTINGS: tuple[Setting, ...] = (
         "host:port pairs on private networks that teachers may reach (a local Ollama is allowed by default). '*' allows all.",
     ),
     Setting(
+        "STUDIO_HUB_URL",
+        "str",
+        "https://huggingface.co",
+        "Where datasets of the hub are fetched from; a mirror on a private network must be in STUDIO_ALLOWED_HOSTS_OUT.",
+    ),
+    Setting(
         "STUDIO_LEASE_SECONDS", "int", 60, "Seconds without a heartbeat after which a job is taken from its worker."
     ),
     Setting("STUDIO_LOG_LEVEL", "str", "INFO", "Level of the Studio's own log lines."),

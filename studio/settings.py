@@ -184,6 +184,7 @@ FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 
 MODEL_DIRS = [Path(d).resolve() for d in conf.read("STUDIO_MODEL_DIRS")]
 ALLOWED_HOSTS_OUT: list[str] = conf.read("STUDIO_ALLOWED_HOSTS_OUT")
+HUB_URL: str = conf.read("STUDIO_HUB_URL").rstrip("/")
 LEASE_SECONDS = conf.read("STUDIO_LEASE_SECONDS")
 SEED_SAMPLE = conf.read("STUDIO_SEED_SAMPLE")
 

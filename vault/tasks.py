@@ -3,7 +3,7 @@
 import structlog
 from celery import shared_task
 
-from vault import commits, derivations, housekeeping, ingest
+from vault import commits, derivations, housekeeping, hub_fetches, ingest
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +24,12 @@ def derive(derivation_id: str) -> None:
 def commit_draft(draft_id: str) -> None:
     """Make the next version of what people edited."""
     commits.run(draft_id)
+
+
+@shared_task(ignore_result=True)
+def fetch_from_hub(fetch_id: str) -> None:
+    """Download a dataset from the hub."""
+    hub_fetches.run(fetch_id)
 
 
 @shared_task(ignore_result=True)

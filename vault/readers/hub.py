@@ -114,6 +114,11 @@ def fetch(
     return out
 
 
+def check_names(repo: str, revision: str) -> tuple[str, str]:
+    """A dataset's id and revision as the hub spells them; raises :class:`ReaderError` for what is neither."""
+    return _repo(repo), _revision(revision)
+
+
 def _repo(text: str) -> str:
     """The dataset's id in what a person typed or pasted."""
     found = re.sub(r"^https?://[^/]+/(?:datasets/)?", "", text.strip()).split("?")[0].split("#")[0].strip("/")

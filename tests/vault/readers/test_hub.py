@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,58 +12,8 @@ from vault.readers.base import ReaderError
 from vault.readers.columns import Columns
 from vault.readers.hub import HubLimits, fetch, look_up
 
+from ..hub_server import SHA, TABLE, Hub, publish
 from .conftest import read
-
-SHA = "0123456789abcdef0123456789abcdef01234567"
-TABLE = (Path(__file__).parents[2] / "data/columns.parquet").read_bytes()
-SCRIPT = b"raise SystemExit('never run')"
-
-
-class Hub(BaseHTTPRequestHandler):
-    """Answers from ``pages`` (path → status, headers, body) and remembers what was asked."""
-
-    pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
-    asked: list[str] = []
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        status, headers, body = self.pages.get(self.path, (404, {}, b""))
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Silence."""
-
-
-@pytest.fixture
-def hub() -> Iterator[dict[str, Any]]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    Hub.pages, Hub.asked = {}, []
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    port = server.server_address[1]
-    yield {"endpoint": f"http://127.0.0.1:{port}", "allowed_hosts": [f"127.0.0.1:{port}"]}
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def publish(
-    *, size: int | None = None, digest: str | None = None, siblings: list[dict[str, Any]] | None = None
-) -> None:
-    """A dataset with one table in two splits' folders, a script and a card."""
-    lfs = {"sha256": hashlib.sha256(TABLE).hexdigest() if digest is None else digest, "size": len(TABLE)}
-    table = {"rfilename": "data/train-0.parquet", "size": len(TABLE) if size is None else size, "lfs": lfs}
-    found = (
-        siblings if siblings is not None else [table, {"rfilename": "load.py", "size": 9}, {"rfilename": "README.md"}]
-    )
-    body = json.dumps({"sha": SHA, "siblings": found, "cardData": {"license": "cc0-1.0"}}).encode()
-    Hub.pages["/api/datasets/bank/tickets/revision/main?blobs=true"] = (200, {}, body)
-    Hub.pages[f"/datasets/bank/tickets/resolve/{SHA}/data/train-0.parquet"] = (302, {"Location": "/cdn/1"}, b"")
-    Hub.pages["/cdn/1"] = (200, {}, TABLE)
 
 
 def test_data_files_of_one_recorded_revision_are_fetched_and_nothing_else(hub: dict[str, Any], tmp_path: Path) -> None:
