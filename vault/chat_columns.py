@@ -137,7 +137,7 @@ class _Columns:
         hashed = np.frombuffer(b"".join([sha256(text).digest() for text in spelled]), np.uint8).reshape(-1, 32)
         letters = pa.py_buffer(HEX[hashed[:, :8]].tobytes())
         made = pa.StringArray.from_buffers(
-            len(spelled), pa.py_buffer(np.arange(0, 16 * len(spelled) + 1, 16, np.int32)), letters
+            len(spelled), pa.py_buffer(np.arange(0, 16 * len(spelled) + 1, 16).astype(np.int32)), letters
         )
         return made if not any(own) else pc.coalesce(pa.array(own, pa.string()), made)
 

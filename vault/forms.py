@@ -16,7 +16,7 @@ ONE_COLUMN = ("system_column", "completion", "reference", "id", "messages")
 
 
 class UploadForm(forms.Form):
-    """A file and the name of the dataset that it becomes."""
+    """The name of the dataset that files become, and whether there is one of all or one each. The view takes the files."""
 
     name = forms.CharField(
         max_length=120,
@@ -26,13 +26,17 @@ class UploadForm(forms.Form):
         "Left empty, the file's name is used.",
         widget=forms.TextInput(attrs={"class": "input w-full", "autocomplete": "off"}),
     )
-    file = forms.FileField(
-        label="File",
-        error_messages={
-            "required": "Choose a file with rows: CSV, TSV or JSON lines.",
-            "empty": "The file is empty: it holds no rows. Choose a file that holds rows.",
-        },
+    together = forms.ChoiceField(
+        choices=(("one", "One dataset of all files"), ("each", "One dataset of each file")),
+        required=False,
+        initial="one",
+        label="Several files become",
+        widget=forms.RadioSelect,
     )
+
+    def clean_together(self) -> str:
+        """One dataset unless told otherwise."""
+        return self.cleaned_data["together"] or "one"
 
 
 @dataclass(frozen=True)

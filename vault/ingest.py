@@ -1,19 +1,18 @@
-"""From a user's file to a dataset version: receive, preview, import. The import is a job; nothing is ever half imported."""
+"""From a user's file to a dataset version: mapping, import. The import is a job; nothing is ever half imported."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.text import slugify
 from pydantic import ValidationError
@@ -26,7 +25,7 @@ from studio.lib.errors import Cancelled, LeaseLost, StudioError
 from studio.lib.params import problems as param_problems
 from studio.models import Workspace
 from studio.registries import READERS
-from vault import scan, store
+from vault import archives, scan, store
 from vault.models import Dataset, DatasetVersion, Upload
 from vault.problems import ProblemLog
 from vault.readers import Reader, ReaderError, recognise
@@ -42,35 +41,7 @@ class NeedsGoodRowsOnly(StudioError):
     """Some lines were refused and nobody has said yet that the good ones may be imported alone."""
 
 
-# --- receiving ---------------------------------------------------------------------------------------------------------
-
-
-def receive(file: Any, *, workspace: Workspace, name: str, user: Any) -> Upload:
-    """Take an uploaded file into scratch and guess its format and mapping.
-
-    ``file`` comes from ``vault.uploads.ScratchUploadHandler``. Raises ``ReaderError`` for a file that no reader can use.
-    Nothing is kept when this or anything else goes wrong.
-    """
-    upload = Upload(
-        workspace=workspace,
-        dataset_name=name,
-        file_name=file.name,
-        size=file.size,
-        sha256=file.sha256,
-        ready=False,
-        created_by=user,
-    )
-    upload.findings = {"lines": file.line_count}
-    with ExitStack() as undo:
-        undo.callback(discard, upload)
-        target = source_path(upload)
-        target.parent.mkdir(exist_ok=True)
-        os.replace(file.temporary_file_path(), target)
-        upload.reader = recognise(target, READERS.items(), name=file.name)
-        upload.params = READERS[upload.reader]().suggest(target)
-        upload.save(force_insert=True)
-        undo.pop_all()
-    return upload
+# --- where it lies ---------------------------------------------------------------------------------------------------------
 
 
 def scratch_of(upload: Upload) -> Path:
@@ -78,10 +49,25 @@ def scratch_of(upload: Upload) -> Path:
     return store.scratch_dir(f"upload-{upload.pk}")
 
 
+def safe_name(name: str) -> str:
+    """A file's name made harmless: no path, no spaces; only there to be shown."""
+    return UNSAFE.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1])[-80:].strip("._") or "file"
+
+
 def source_path(upload: Upload) -> Path:
-    """Where the user's file lies until it is imported. Its name is made harmless and is only there to be shown."""
-    name = UNSAFE.sub("_", upload.file_name.replace("\\", "/").rsplit("/", 1)[-1])[-80:].strip("._")
-    return scratch_of(upload) / "source" / (name or "file")
+    """Where the user's file lies until it is imported; a folder when there are several."""
+    folder = scratch_of(upload) / "source"
+    return folder if upload.findings.get("files") else folder / safe_name(upload.file_name)
+
+
+def joint_hash(hashes: list[str]) -> str:
+    """One hash for several files."""
+    return fingerprint(hashes)
+
+
+def drafts(workspace: Workspace) -> QuerySet[Upload]:
+    """Uploads whose mapping nobody settled yet."""
+    return Upload.objects.filter(workspace=workspace, state=State.PENDING, ready=False).order_by("created_at")
 
 
 def problems_path(upload: Upload) -> Path:
@@ -196,14 +182,14 @@ def _import(upload: Upload) -> None:
     reader, params = READERS[upload.reader](), parse_params(upload.reader, upload.params)
 
     def beat() -> None:
-        upload.heartbeat(progress_done=tally.line)
+        upload.heartbeat(progress_done=tally.done)
 
     with ProblemLog(problems_path(upload)) as log:
         write(source, folder, reader, params, tally, file_name=upload.file_name, beat=beat, on_problem=log.add)
     found = upload.findings | tally.as_json() | {"notices": scan.notices(source, params, tally), "complete": True}
     upload.write(findings=found)
     check(tally, file_name=upload.file_name, good_rows_only=upload.good_rows_only)
-    upload.heartbeat(progress_done=tally.line, progress_note="Storing")
+    upload.heartbeat(progress_done=tally.done, progress_note="Storing")
     placed = store.place(folder, kind="dataset", beat=every_second(beat))
     with transaction.atomic():
         upload.version = record_version(
@@ -217,7 +203,7 @@ def _import(upload: Upload) -> None:
         )
         upload.write(version=upload.version)
         upload.finish(State.SUCCEEDED)
-    shutil.rmtree(source.parent, ignore_errors=True)
+    shutil.rmtree(scratch_of(upload) / "source", ignore_errors=True)
     for leftover in scratch_of(upload).glob("rows-*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
@@ -351,23 +337,24 @@ def import_file(
     user: Any = None,
     good_rows_only: bool = False,
 ) -> DatasetVersion:
-    """Import a file that lies on this machine, here and now, without a job or a broker.
+    """Import a file (or archive, or folder of files) that lies on this machine, here and now, without a job or a broker.
 
     Without ``reader`` the format is recognised; without ``params`` the mapping is guessed from the column names. The same
     file again gives the version that is already there. Raises ``StudioError`` (``NeedsGoodRowsOnly`` for refused lines).
     """
-    if not path.is_file():
+    if not path.exists():
         raise StudioError(f"There is no file {path}.", action="Check the path.")
-    chosen = reader or recognise(path, READERS.items())
-    made = READERS[chosen]()
-    values = parse_params(chosen, made.suggest(path) if params is None else params)
     scratch = f"import-{uuid.uuid4()}"
     tally = Tally()
     try:
         folder = store.scratch_dir(scratch) / "rows"
-        write(path, folder, made, values, tally, file_name=path.name, beat=lambda: None)
+        source = _unpacked(path, store.scratch_dir(scratch) / "unpacked")
+        chosen = reader or recognise(source, READERS.items(), name=path.name)
+        made = READERS[chosen]()
+        values = parse_params(chosen, made.suggest(source) if params is None else params)
+        write(source, folder, made, values, tally, file_name=path.name, beat=lambda: None)
         check(tally, file_name=path.name, good_rows_only=good_rows_only)
-        placed, sha256 = store.place(folder, kind="dataset"), file_sha256(path)
+        placed, sha256 = store.place(folder, kind="dataset"), _hash_of(path)
         with transaction.atomic():
             return record_version(
                 placed,
@@ -380,3 +367,15 @@ def import_file(
             )
     finally:
         store.remove_scratch(scratch)
+
+
+def _unpacked(path: Path, folder: Path) -> Path:
+    """The file or folder to read: what an archive holds, or ``path`` itself."""
+    if path.is_dir():
+        return path
+    found = archives.expand(path, folder)
+    return found[0] if len(found) == 1 else folder
+
+
+def _hash_of(path: Path) -> str:
+    return file_sha256(path) if path.is_file() else fingerprint(store.list_files(path))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
@@ -14,6 +15,9 @@ from django.http import HttpRequest
 from studio.lib.disk import is_disk_full
 from studio.lib.errors import StudioError
 from vault.store import DiskFull
+
+if TYPE_CHECKING:
+    from vault.arrivals import Received
 
 SPARE = 64 << 20
 """Bytes that stay free on the disk whatever is uploaded."""
@@ -99,6 +103,13 @@ def too_large(size: int) -> StudioError:
         f"The file is too large: {size / 1e6:,.0f} MB arrived, and the limit is {limit / 1e6:,.0f} MB.",
         action="Split the file, or ask the operator to raise STUDIO_MAX_UPLOAD_MB.",
     )
+
+
+def received(file: Any) -> Received:
+    """A file that :class:`ScratchUploadHandler` took."""
+    from vault.arrivals import Received
+
+    return Received(Path(file.temporary_file_path()), file.name, file.size, file.sha256, file.line_count)
 
 
 def problem(request: HttpRequest) -> StudioError | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -17,34 +18,101 @@ from studio.jobs import State
 from studio.lib.errors import StudioError
 from studio.lib.params import problems as param_problems
 from studio.registries import READERS
-from vault import ingest, scan
+from vault import arrivals, ingest, receiving, scan
+from vault.arrivals import Arrival, Received
 from vault.forms import Mapping, UploadForm, mapping_values
 from vault.models import Dataset, Upload
-from vault.problems import LIMIT, read_problems
-from vault.readers import ReaderError
+from vault.problems import LIMIT, as_csv, read_problems
+from vault.readers import ReaderError, RowError
+from vault.store import DiskFull
 from vault.uploads import problem as upload_problem
+from vault.uploads import received
+from vault.views.downloads import TYPES, attachment
 
 PROBLEMS_PAGE = 100
+FILES = 1_000
+"""Most files in one upload."""
+SCAN_SECONDS = 20.0
+"""How long a file is read for the list of its problems before it is imported."""
 
 
 @role_required("editor")
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: WorkspaceRequest) -> HttpResponse:
-    """Choose a file and a name."""
+    """Choose files and a name. The page's script sends the files beforehand and names them in ``arrived``."""
     if request.method != "POST":
-        form = UploadForm(initial={"name": request.GET.get("name", "")})
-        return render(request, "vault/upload.html", {"form": form})
-    form = UploadForm(request.POST, request.FILES)
+        form = UploadForm(initial={"name": request.GET.get("name", ""), "together": "one"})
+        return render(request, "vault/upload.html", new_context(request, form))
+    form = UploadForm(request.POST)
+    sent = request.FILES.getlist("file")
     stopped: StudioError | None = upload_problem(request)
     if stopped is None and form.is_valid():
-        file = form.cleaned_data["file"]
-        name = form.cleaned_data["name"].strip() or PurePath(file.name).stem[:120] or "Dataset"
         try:
-            upload = ingest.receive(file, workspace=request.workspace, name=name, user=request.user)
+            found = [received(file) for file in sent]
+            arrived = take_arrivals(request)
+            if not found and not arrived:
+                return redirect_to_taken(request, form)
+            upload = draft(request, form, [*found, *(arrivals.finish(item) for item in arrived)], arrived)
             return redirect("upload", request.workspace.slug, upload.pk)
         except StudioError as error:
             stopped = error
-    return render(request, "vault/upload.html", {"form": form, "problem": stopped}, status=422)
+    return render(request, "vault/upload.html", new_context(request, form, problem=stopped), status=422)
+
+
+def new_context(request: WorkspaceRequest, form: UploadForm, problem: StudioError | None = None) -> dict[str, Any]:
+    """What the upload page shows: the form, what went wrong, and files that arrived in part."""
+    return {"form": form, "problem": problem, "arrivals": arrivals.list_arrivals(request.workspace, request.user)[:20]}
+
+
+def take_arrivals(request: WorkspaceRequest) -> list[Arrival]:
+    """The files that came beforehand, without those that were used meanwhile (a second click)."""
+    keys = request.POST.getlist("arrived")[:FILES]
+    found = [arrivals.find_arrival(request.workspace, request.user, key) for key in keys]
+    return [arrival for arrival in found if arrival is not None]
+
+
+def redirect_to_taken(request: WorkspaceRequest, form: UploadForm) -> HttpResponse:
+    """Where a form leads whose files were taken by an earlier click of the same form; otherwise, that it has none."""
+    keys = set(request.POST.getlist("arrived"))
+    mine = Upload.objects.filter(workspace=request.workspace, created_by_id=request.user.pk).order_by("-created_at")[
+        :50
+    ]
+    before = next((upload for upload in mine if keys & set(upload.findings.get("arrivals", []))), None)
+    if before is not None:
+        return redirect("upload", request.workspace.slug, before.pk)
+    text = "Its pieces are not here any more" if keys else "There is no file"
+    error = StudioError(f"{text}.", action="Choose a file with rows: a table, JSON or JSON lines.")
+    return render(request, "vault/upload.html", new_context(request, form, problem=error), status=422)
+
+
+def draft(request: WorkspaceRequest, form: UploadForm, files: list[Received], arrived: list[Arrival]) -> Upload:
+    """Drafts of the files; the first of them. What arrived in pieces is deleted once they are kept, or refused."""
+    name = form.cleaned_data["name"].strip() or PurePath(files[0].name).stem[:120] or "Dataset"
+    together = form.cleaned_data["together"] == "one"
+    if not together and len(files) > 1:
+        name = form.cleaned_data["name"].strip()
+    try:
+        made = receiving.receive(
+            files,
+            workspace=request.workspace,
+            name=name,
+            user=request.user,
+            together=together,
+            arrivals=[arrival.id for arrival in arrived],
+        )
+    except DiskFull:
+        raise
+    except StudioError:
+        discard_arrivals(arrived)
+        raise
+    discard_arrivals(arrived)
+    return made[0]
+
+
+def discard_arrivals(arrived: list[Arrival]) -> None:
+    """Delete what came in pieces."""
+    for arrival in arrived:
+        arrivals.drop(arrival)
 
 
 def get_upload(request: WorkspaceRequest, pk: Any) -> Upload:
@@ -83,7 +151,27 @@ def preview(request: WorkspaceRequest, pk: Any) -> HttpResponse:
     return render(request, "vault/mapping.html#preview" if request.htmx else "vault/mapping.html", context)
 
 
-def mapping_context(upload: Upload, data: QueryDict) -> dict[str, Any]:
+@role_required("editor")
+@require_safe
+def preview_problems(request: WorkspaceRequest, pk: Any) -> HttpResponseBase:
+    """Every problem that the mapping in the address would have, as CSV: of the whole file, or as far as 20 seconds go."""
+    upload = get_upload(request, pk)
+    found: list[RowError] = []
+
+    def keep(problem: RowError) -> None:
+        if len(found) < LIMIT:
+            found.append(problem)
+
+    if is_draft(upload):
+        context = mapping_context(upload, request.GET, seconds=SCAN_SECONDS, on_problem=keep)
+        if "preview" not in context:
+            return redirect("upload", request.workspace.slug, upload.pk)
+    return attachment(as_csv(found, upload.file_name), name="problems.csv", content_type=TYPES["csv"])
+
+
+def mapping_context(
+    upload: Upload, data: QueryDict, *, seconds: float = 2.0, on_problem: Callable[[RowError], None] | None = None
+) -> dict[str, Any]:
     """The mapping form and the preview for what was typed (or, before anything was, for what was guessed)."""
     name = data.get("reader") or upload.reader
     if name not in READERS:
@@ -99,6 +187,9 @@ def mapping_context(upload: Upload, data: QueryDict) -> dict[str, Any]:
             workspace=upload.workspace, slug=ingest.dataset_slug(upload.dataset_name)
         ).first(),
         "good_rows_only": data.get("good_rows_only") == "on",
+        "others": receiving.batch_of(upload),
+        "also_others": data.get("also_others") == "on",
+        "query": data.urlencode(),
     }
     try:
         values = mapping_values(READERS[name], data) if typed else reader.suggest(path)
@@ -111,7 +202,9 @@ def mapping_context(upload: Upload, data: QueryDict) -> dict[str, Any]:
         form.columns = reader.columns(path, params)
         form.errors = dict(reader.problems(path, params))
         if not form.errors and "problem" not in context:
-            context["preview"] = scan.preview(path, reader, params, file_name=upload.file_name)
+            context["preview"] = scan.preview(
+                path, reader, params, seconds=seconds, file_name=upload.file_name, on_problem=on_problem
+            )
             context["params"] = params
     except ValidationError as error:
         form.errors = dict(param_problems(error))
@@ -138,10 +231,28 @@ def start(request: WorkspaceRequest, pk: Any) -> HttpResponse:
         context = mapping_context(upload, data)
         if "params" not in context:
             return render(request, "vault/mapping.html", context, status=422)
-        ingest.start(
-            upload, reader=context["reader"], params=context["params"], good_rows_only=context["good_rows_only"]
-        )
+        started = [upload, *(context["others"] if context["also_others"] else [])]
+        for one in started:
+            start_one(request, one, context)
+        waiting = [one for one in context["others"] if is_draft(one)]
+        if waiting:
+            messages.info(request, f"{upload.file_name} is being imported. The next file waits for its mapping.")
+            return redirect("upload", request.workspace.slug, waiting[0].pk)
     return redirect("upload", request.workspace.slug, upload.pk)
+
+
+def start_one(request: WorkspaceRequest, upload: Upload, context: dict[str, Any]) -> None:
+    """Import one file with the mapping of the page, when it fits that file."""
+    reader, params = context["reader"], context["params"]
+    try:
+        if upload.reader != reader and upload.pk != context["upload"].pk:
+            raise ReaderError("It is of another kind.", action="")
+        if READERS[reader]().problems(ingest.source_path(upload), params):
+            raise ReaderError("It has other columns.", action="")
+    except (ReaderError, FileNotFoundError) as error:
+        messages.warning(request, f"The mapping does not fit {upload.file_name}: {error}")
+        return
+    ingest.start(upload, reader=reader, params=params, good_rows_only=context["good_rows_only"])
 
 
 @role_required("editor")
