@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from vault.query.sources import ABOUT_FILE, COLUMNS_FILE, leaves
 from vault.row_blocks import RowBlockWriter
@@ -42,21 +42,21 @@ Record = dict[str, Any]
 def index_rows(rows: Path, out: Path, *, params: Mapping[str, Any], beat: Beat) -> dict[str, Any]:
     """Index the dataset folder ``rows`` into ``out`` and say how large it became. Memory: some hundred megabytes at most."""
     paths, complete = meta_paths(rows, beat=beat)
-    columns, counts = _Columns(out, paths), _Counts()
-    blocks, search = RowBlockWriter(out), IndexWriter(out / "search")
+    counts = _Counts()
     done, total = 0, 0
-    for batch, total in _batches(rows, COLUMNS):
-        for record in batch:
-            row = decode(record)
-            columns.add(record, row)
-            counts.add(row)
-            blocks.add([record[name] for name in COLUMNS[1:8]], row)
-            search.add(record["_search"] or "")
-        done += len(batch)
-        beat(done, total, "Indexing rows")
-    columns.close()
-    blocks.close()
-    search.close()
+    with _Columns(out, paths) as columns, RowBlockWriter(out) as blocks, IndexWriter(out / "search") as search:
+        for batch, total in _batches(rows, COLUMNS):
+            for record in batch:
+                row = decode(record)
+                columns.add(row)
+                counts.add(row)
+                blocks.add([record[name] for name in COLUMNS[1:8]], row)
+                search.add(record["_search"] or "")
+            done += len(batch)
+            beat(done, total, "Indexing rows")
+        columns.flush()
+        blocks.close()
+        search.close()
     orders = _write_orders(out, columns.names, beat=lambda: beat(done, total, "Sorting"))
     about = {"rows": done, "paths": columns.paths, "complete": complete, "orders": orders, **counts.as_json()}
     (out / ABOUT_FILE).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
@@ -135,7 +135,13 @@ class _Columns:
             "label": ("answer", False),
         } | {f"meta.{path}": (self.paths[path], numbers) for path, numbers in paths.items()}
 
-    def add(self, record: Record, row: Row) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def add(self, row: Row) -> None:
         """The next row."""
         contents = [message.get("content") for message in row.prompt]
         prompt = "\n".join(text for text in contents if text is not None)
@@ -163,9 +169,10 @@ class _Columns:
         self._rid += 1
         self._bytes += len(prompt) + len(answer or "") + len(reference or "")
         if len(self._records) == GROUP or self._bytes > 64_000_000:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what is in memory."""
         import pyarrow as pa
 
         columns = list(zip(*self._records, strict=True)) if self._records else [()] * len(self._schema)
@@ -173,11 +180,6 @@ class _Columns:
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
         self._records.clear()
         self._bytes = 0
-
-    def close(self) -> None:
-        """Write what is left."""
-        self._flush()
-        self._writer.close()
 
 
 class _Counts:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from vault import browse_index, derivations, profile, store
 from vault.models import Artifact, DatasetVersion, Derivation
@@ -44,3 +45,9 @@ def prepare(version: DatasetVersion) -> Derivation | None:
     if version.rows <= FEW or index_of(version.artifact):
         return None
     return derivations.request(version.artifact, browse_index.NAME)
+
+
+def prepare_new(*, instance: DatasetVersion, created: bool, raw: bool = False, **_: Any) -> None:
+    """Signal: a version was saved. Its index is asked for once the transaction that made it is through."""
+    if created and not raw:
+        transaction.on_commit(lambda: prepare(instance))

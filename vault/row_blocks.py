@@ -11,7 +11,7 @@ import json
 import mmap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -44,7 +44,10 @@ def cut_row(id: str, prompt: str | None, answer: str | None, reference: str | No
 
 
 class RowBlockWriter:
-    """Writes ``rows.dat`` into ``folder``: :meth:`add` every row in order, then :meth:`close`."""
+    """Writes ``rows.dat`` into ``folder``: :meth:`add` every row in order, then :meth:`close`.
+
+    In a ``with`` statement no file stays open when something goes wrong in between.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -54,6 +57,12 @@ class RowBlockWriter:
         self._rows = 0
         self._blocks: list[tuple[int, int, int, int]] = []
         self._large: list[tuple[int, int, int, int]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def add(self, fields: Sequence[str | None], row: Row) -> None:
         """The next row: its id and its six JSON texts as they lie in Parquet, and what they mean."""

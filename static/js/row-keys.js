@@ -29,3 +29,6 @@ document.addEventListener("htmx:after:swap", () => {
   for (const row of document.querySelectorAll("#browser .rows-table tr[aria-selected]")) row.removeAttribute("aria-selected");
   here?.closest("tr").setAttribute("aria-selected", "true");
 });
+
+// What a page can do with keys stands first in the list that "?" opens.
+for (const own of document.querySelectorAll("template[data-keys]")) document.getElementById("keys-list")?.prepend(own.content.cloneNode(true));

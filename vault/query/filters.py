@@ -184,7 +184,10 @@ def facts_where(wanted: Filter) -> Sql:
     if wanted.flag:
         kinds = f"{wanted.flag}:"
         parts.append(
-            Sql("list_contains(flags, ?) OR len(list_filter(flags, f -> starts_with(f, ?))) > 0", [wanted.flag, kinds])
+            Sql(
+                "list_contains(flags, ?) OR len(list_filter(flags, lambda f: starts_with(f, ?))) > 0",
+                [wanted.flag, kinds],
+            )
         )
     if wanted.language:
         parts.append(Sql("language = ?", [wanted.language]))
