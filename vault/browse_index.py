@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from vault.query.sources import ABOUT_FILE, COLUMNS_FILE, leaves
+from vault.query.sources import ABOUT_FILE, COLUMNS_FILE, LABEL_CHARS, leaves
 from vault.row_blocks import RowBlockWriter
 from vault.rows import COLUMNS, ROWS_FILE, Row, decode
 from vault.search_index import IndexWriter
@@ -28,7 +28,6 @@ MOST_PATHS = 48
 """More fields below ``meta`` than this are asked in the version's own file."""
 
 MOST_ORDERS = 16
-LABEL_CHARS = 200
 MOST_LABELS = 100_000
 """Answers are counted one by one up to here; beyond, they are no labels."""
 

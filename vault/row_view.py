@@ -136,7 +136,7 @@ def _tools(given: Any) -> list[dict[str, Any]]:
     """The tools a prompt offered: name, description, parameters."""
     found = []
     for tool in given if isinstance(given, list) else []:
-        function = tool.get("function", tool) if isinstance(tool, dict) else {}
+        function = tool.get("function", tool) if isinstance(tool, dict) else None
         if isinstance(function, dict):
             found.append(
                 {

@@ -18,6 +18,9 @@ import numpy.typing as npt
 from vault.query.filters import HAS, Condition, Filter, Sql, both, compare
 from vault.rows import ROWS_FILE
 
+LABEL_CHARS = 200
+"""A longer answer is no label, and texts are sorted by this many of their characters."""
+
 COLUMNS_FILE = "columns.parquet"
 ABOUT_FILE = "about.json"
 ANSWER = "json_extract_string(completion, '$.content')"

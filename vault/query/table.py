@@ -17,7 +17,7 @@ from vault.query.duck import ask, ask_positions
 from vault.query.filters import BadFilter, Filter, Sql, facts_where, words
 from vault.query.lengths import Lengths, summarise
 from vault.query.lists import Lists
-from vault.query.sources import ANSWER, PROMPT_CHARS, RAW, Index, rows_source, rows_where
+from vault.query.sources import ANSWER, LABEL_CHARS, PROMPT_CHARS, RAW, Index, rows_source, rows_where
 from vault.row_blocks import RowBlocks, cut_row
 from vault.rows import COLUMNS, Row, count_rows, decode
 from vault.search_index import SearchIndex
@@ -210,9 +210,9 @@ class RowTable:
             every = "bool_and(TRY_CAST(value AS DOUBLE) IS NOT NULL) FILTER (value IS NOT NULL)"
             sql = f"SELECT {every} FROM ({rows.text})"  # noqa: S608
             ((numbers,),) = ask(sql, rows.values, root=self._root)
-            by = "TRY_CAST(value AS DOUBLE)" if numbers else "left(value, 200)"
+            by = "TRY_CAST(value AS DOUBLE)" if numbers else f"left(value, {LABEL_CHARS:d})"
         elif field == "answer":
-            by = "left(value, 200)"
+            by = f"left(value, {LABEL_CHARS:d})"
         sql = f"SELECT _rid, value IS NOT NULL FROM ({rows.text}) ORDER BY {by} NULLS LAST, _rid"  # noqa: S608
         found = ask(sql, rows.values, root=self._root)
         made = np.empty(len(found) + 1, dtype=np.int32)
@@ -355,12 +355,12 @@ class RowTable:
         return Totals(*(int(value) for value in found[0]))
 
     def labels(self, *, limit: int = 100) -> list[Count]:
-        """The commonest answers, most rows first."""
+        """The commonest answers that are short enough for a label, most rows first."""
         if self.index:
             return [Count(*pair) for pair in self.index.about["labels"][:limit]]
         found = self._ask(
             f"SELECT {ANSWER} AS label, count(*) AS n FROM read_parquet(?) WHERE completion IS NOT NULL "  # noqa: S608
-            f"GROUP BY 1 HAVING label IS NOT NULL ORDER BY n DESC, label LIMIT {limit:d}"
+            f"GROUP BY 1 HAVING length(label) <= {LABEL_CHARS:d} ORDER BY n DESC, label LIMIT {limit:d}"
         )
         return [Count(label, n) for label, n in found]
 

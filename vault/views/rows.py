@@ -82,6 +82,7 @@ def row(request: WorkspaceRequest, slug: str, number: int, rid: int) -> HttpResp
         "around": [(n.rid, n.row, row_address(version, n.rid, {})) for n in around(table, rid)],
         "run": run_of(version),
         "here": row_address(version, rid, query),
+        "whole_shown": "all" in request.GET,
         "whole": row_address(version, rid, query | {"all": "1"}),
         "raw_file": reverse("dataset_row_file", args=[request.workspace.slug, slug, number, rid]),
         "close": address(version_path(version), query),

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import json
 import shutil
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from django.test import Client
 
-from vault import store
-from vault.models import DatasetVersion
+from studio.jobs import State
+from studio.models import Workspace
+from vault import browsing, derivations, store
+from vault.models import Dataset, DatasetVersion, Derivation
+from vault.query import RowTable, TooSlow
+from vault.rows import Row, assistant, to_json, write_rows
 
 URL = "/w/lab/vault/datasets/tickets/"
 V1 = URL + "v1/"
@@ -126,3 +133,192 @@ def test_a_stranger_gets_404(stranger_client: Client) -> None:
 
 def test_another_workspace_does_not_lend_its_address(stranger_client: Client) -> None:
     assert stranger_client.get("/w/elsewhere/vault/datasets/tickets/").status_code == 404
+
+
+def add_version(workspace: Workspace, rows: list[Row], *, slug: str = "odd") -> str:
+    """A dataset of these rows; the address of its version."""
+    folder = store.scratch_dir("odd-rows")
+    write_rows(folder, rows)
+    artifact = store.publish(folder, kind="dataset", workspace=workspace)
+    dataset = Dataset.objects.create(workspace=workspace, slug=slug, name=slug)
+    DatasetVersion.objects.create(dataset=dataset, number=1, artifact=artifact, rows=len(rows))
+    return f"/w/lab/vault/datasets/{slug}/v1/"
+
+
+@pytest.mark.parametrize(
+    "query,first",
+    [
+        ({"sort": "-row"}, "Question number 55"),
+        ({"sort": "-prompt"}, "alert(1)"),
+        ({"sort": "label", "tag": "Oslo"}, "alert(1)"),
+        ({"sort": "-meta.source.line"}, "Question number 55"),
+        ({"field": "meta.source.line", "op": "gt", "value": "60"}, "Question number 55"),
+        (
+            {"field": ["prompt", "answer"], "op": ["contains", "is"], "value": ["NUMBER 7", "top_up"]},
+            "Question number 7",
+        ),
+        ({"field": "prompt", "op": "regex", "value": "^Sort.\\nQuestion number 1.$"}, "Question number 10"),
+        ({"field": "answer", "op": "empty"}, "مرحبا"),
+    ],
+)
+def test_any_field_filters_and_sorts(viewer_client: Client, query: dict[str, str | list[str]], first: str) -> None:
+    page = viewer_client.get(V1, query)
+    assert page.status_code == 200
+    body = page.text.split("<tbody>")[1]
+    assert first in body.split("</tr>")[0]
+
+
+def test_every_filter_in_use_can_be_left_alone(viewer_client: Client) -> None:
+    text = viewer_client.get(
+        V1, {"tag": "Rome", "field": ["id", "prompt"], "op": ["filled", "contains"], "value": ["", "a"]}
+    ).text
+    assert text.count('class="chip"') == 3
+    assert f'href="{V1}?field=id&amp;field=prompt&amp;op=filled&amp;op=contains&amp;value=&amp;value=a"' in text
+    assert f'href="{V1}?tag=Rome&amp;field=prompt&amp;op=contains&amp;value=a"' in text
+
+
+def test_the_order_stays_on_the_way_to_a_row_and_back(viewer_client: Client) -> None:
+    text = viewer_client.get(V1 + "rows/30/", {"sort": "-row", "tag": "Lima"}, headers=HX).text
+    assert f"{V1}rows/29/?tag=Lima&amp;sort=-row" in text and f"{V1}rows/31/?tag=Lima&amp;sort=-row" in text
+    assert f'href="{V1}?tag=Lima&amp;sort=-row"' in text
+
+
+@pytest.mark.parametrize(
+    "query,said",
+    [
+        ({"flag": "refusal"}, "no profile"),
+        ({"sort": "tokens"}, "no profile"),
+        ({"group": "3"}, "no profile"),
+        ({"min_tokens": "3"}, "no profile"),
+    ],
+)
+def test_a_filter_that_needs_a_profile_says_so(viewer_client: Client, query: dict[str, str], said: str) -> None:
+    page = viewer_client.get(V1, query)
+    assert page.status_code == 400 and said in page.text and "Show all rows" in page.text
+
+
+def test_a_pattern_that_would_blow_up_elsewhere_is_answered(viewer_client: Client, workspace: Workspace) -> None:
+    url = add_version(workspace, [Row("a", [{"role": "user", "content": "a" * 5_000}])])
+    page = viewer_client.get(url, {"field": "prompt", "op": "regex", "value": "^(a+)+$"})
+    assert page.status_code == 200 and "1 row" in page.text
+    bad = viewer_client.get(url, {"field": "prompt", "op": "regex", "value": "(a{1000}){1000}"})
+    assert bad.status_code == 200 and "is not a pattern" in bad.text
+
+
+def test_a_question_that_takes_too_long_says_what_to_do(viewer_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object, **__: object) -> None:
+        raise TooSlow
+
+    monkeypatch.setattr(RowTable, "positions", slow)
+    page = viewer_client.get(V1, {"q": "x"})
+    assert page.status_code == 503 and "stopped after" in page.text and "another filter" in page.text
+
+
+def test_a_cell_of_ten_megabytes_is_cut_and_can_be_had_whole(viewer_client: Client, workspace: Workspace) -> None:
+    huge = "word " * 2_000_000
+    row = Row("big", [{"role": "user", "content": huge}], assistant("x" * 300_000), assistant("y"), tags=["t"])
+    url = add_version(workspace, [row, Row("b", [{"role": "user", "content": "small"}])])
+    table = viewer_client.get(url)
+    assert table.status_code == 200 and len(table.content) < 200_000
+    opened = viewer_client.get(url + "rows/0/", headers=HX)
+    assert "are left out" in opened.text and "all=1" in opened.text and len(opened.content) < 200_000
+    more = viewer_client.get(url + "rows/0/", {"all": "1"}, headers=HX)
+    assert 1_000_000 < len(more.content) < 2_000_000 and "Show all" not in more.text
+    file = viewer_client.get(url + "rows/0/file/")
+    assert file["Content-Type"] == "application/json" and "attachment" in file["Content-Disposition"]
+    assert json.loads(b"".join(file.streaming_content)) == to_json(row)
+
+
+def test_tools_json_rights_to_left_and_null_characters_are_shown(viewer_client: Client, workspace: Workspace) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "find_card", "arguments": '{"n": "1<2"}'}}
+    rows = [
+        Row(
+            "t",
+            [
+                {"role": "user", "content": "مرحبا\0 <b>"},
+                {"role": "assistant", "content": None, "tool_calls": [call]},
+                {"role": "tool", "content": '{"found": true}', "tool_call_id": "c1"},
+            ],
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            meta={
+                "tools": [{"type": "function", "function": {"name": "find_card", "description": "Finds <i>."}}],
+                "reject": {"by": "judge", "reason": "Score <2>."},
+            },
+        )
+    ]
+    url = add_version(workspace, rows)
+    assert viewer_client.get(url).status_code == 200
+    text = viewer_client.get(url + "rows/0/", headers=HX).text
+    assert 'dir="auto"' in text and "\0" not in text and "&lt;b&gt;" in text and "<b>" not in text
+    assert "find_card" in text and "1&lt;2" in text and "Tools offered" in text and "Finds &lt;i&gt;." in text
+    assert "Dropped by judge" in text and "Score &lt;2&gt;." in text
+
+
+def test_a_row_shows_its_neighbours_and_its_near_duplicates(
+    viewer_client: Client, version: DatasetVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = store.folder_of(version.artifact.sha256).parent / "facts.parquet"
+    flags = [["refusal"] if n == 20 else [] for n in range(60)]
+    columns = {
+        "_rid": pa.array(range(60)),
+        "tokens": pa.array([n + 3 for n in range(60)], pa.int32()),
+        "language": pa.array(["en"] * 60),
+        "flags": pa.array(flags, pa.list_(pa.string())),
+        "near_group": pa.array([10 if n in (10, 20, 30) else None for n in range(60)], pa.int64()),
+        "exact_group": pa.array([None] * 60, pa.int64()),
+    }
+    pq.write_table(pa.table(columns), facts)
+    monkeypatch.setattr(browsing.profile, "facts_path", lambda artifact, student="": facts)
+    text = viewer_client.get(V1 + "rows/20/", headers=HX).text
+    assert (
+        "Near-duplicates" in text and f"{V1}rows/10/" in text and f"{V1}rows/30/" in text and f"{V1}?group=10" in text
+    )
+    assert "23 tokens" in text and "Refusal" in text
+    assert "Around it in the file" in text and f'href="{V1}rows/18/"' in text and f'href="{V1}rows/22/"' in text
+    page = viewer_client.get(V1, {"group": "10"}).text
+    assert "3 rows" in page and "Near-duplicates of row" in page
+    assert "Question number 16" in viewer_client.get(V1, {"flag": "refusal", "min_tokens": "20"}).text
+    assert "Question number 55" in viewer_client.get(V1, {"sort": "-tokens"}).text.split("<tbody>")[1].split("</tr>")[0]
+
+
+def test_a_version_without_its_index_says_that_it_is_being_built(
+    viewer_client: Client, version: DatasetVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsing, "FEW", 10)
+    assert "is being built" in viewer_client.get(V1).text
+    assert "is being built" in viewer_client.get(V1 + "index/").text
+    made = Derivation.objects.get()
+    derivations.run(made.pk)
+    assert "The index is ready" in viewer_client.get(V1 + "index/").text
+    page = viewer_client.get(V1, {"q": "number 55"})
+    assert "is being built" not in page.text and "Question number 55" in page.text
+
+
+def test_an_index_that_could_not_be_made_is_no_secret(
+    viewer_client: Client, version: DatasetVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsing, "FEW", 10)
+    made = browsing.prepare(version)
+    assert made is not None
+    Derivation.claim(made.pk)
+    made.refresh_from_db()
+    made.finish(State.FAILED, error="The disk is full.", action="Free some space.")
+    monkeypatch.setattr(browsing, "prepare", lambda version: made)
+    text = viewer_client.get(V1).text
+    assert "was not made" in text and "Free some space." in text and "Where is my card?" in text
+
+
+def test_rows_of_a_run_name_it(viewer_client: Client, version: DatasetVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Run:
+        def __str__(self) -> str:
+            return "Run 7 of Intents"
+
+        def get_absolute_url(self) -> str:
+            return "/w/lab/runs/7/"
+
+    from vault.views import rows
+
+    assert rows.run_of(version) is None
+    monkeypatch.setattr(rows, "run_of", lambda version: Run())
+    text = viewer_client.get(V1 + "rows/0/", headers=HX).text
+    assert 'href="/w/lab/runs/7/"' in text and "Run 7 of Intents" in text
