@@ -15,6 +15,7 @@ from studio.lib.errors import StudioError
 from vault import hub_fetches
 from vault.models import HubFetch
 
+RECENT = 10
 TEXT = {"class": "input w-full", "autocomplete": "off"}
 
 
@@ -57,7 +58,8 @@ def new(request: WorkspaceRequest) -> HttpResponse:
         else:
             return redirect("hub_fetch", request.workspace.slug, fetch.pk)
     status = 422 if request.method == "POST" else 200
-    return render(request, "vault/hub.html", {"form": form}, status=status)
+    recent = HubFetch.objects.filter(workspace=request.workspace).select_related("upload")[:RECENT]
+    return render(request, "vault/hub.html", {"form": form, "recent": recent}, status=status)
 
 
 def get_fetch(request: WorkspaceRequest, pk: Any) -> HubFetch:
