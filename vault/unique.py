@@ -55,7 +55,7 @@ class Admission:
         """The rows of ``table`` (one for each of ``lines``) that may stay; ``refused`` are the lines that gave none."""
         ids = table["id"].to_pylist()
         hashes = np.fromiter(map(hash, ids), np.int64, len(ids))
-        order = np.argsort(hashes, kind="stable")
+        order = np.argsort(hashes)
         ranked = hashes[order]
         before = self._seen.lines(ranked)
         twice = bool((ranked[1:] == ranked[:-1]).any())

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import shutil
+import time
 import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from pytest_django.fixtures import Settings
 
 from studio.lib.errors import StudioError
 from studio.models import Workspace
-from vault import arrivals
+from vault import arrivals, housekeeping
 from vault.arrivals import Arrival, Mangled, Misplaced
 from vault.store import DiskFull
 
@@ -168,3 +169,12 @@ def test_whatever_comes_in_whatever_order_only_the_file_can_arrive(
         == data
     )
     arrivals.drop(arrival)
+
+
+def test_what_nobody_went_on_with_for_a_day_is_swept(workspace: Workspace, editor: User) -> None:
+    old, young = begin(workspace, editor, mark="old"), begin(workspace, editor, mark="young")
+    then = time.time() - 2 * 86_400
+    for path in (*old.folder.iterdir(), old.folder):
+        os.utime(path, (then, then))
+    list(housekeeping.sweep_scratch())
+    assert not old.folder.exists() and young.folder.exists()

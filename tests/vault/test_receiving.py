@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import io
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -12,7 +15,7 @@ from django.contrib.auth.models import User
 from studio.jobs import State
 from studio.lib.errors import StudioError
 from studio.models import Workspace
-from vault import ingest, receiving, store
+from vault import archives, ingest, receiving, store
 from vault.arrivals import Received
 from vault.models import Upload
 from vault.problems import read_problems
@@ -139,3 +142,42 @@ def test_names_never_become_paths(arrived: Arrived, workspace: Workspace, editor
     )
     assert run(joined).state == State.SUCCEEDED
     assert joined.version is not None and joined.version.rows == 2
+
+
+def test_nothing_is_kept_when_a_reader_has_a_bug(
+    arrived: Arrived, workspace: Workspace, editor: User, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> str:
+        raise ZeroDivisionError("a bug in a reader")
+
+    monkeypatch.setattr(receiving, "recognise", broken)
+    with pytest.raises(ZeroDivisionError):
+        receiving.receive([arrived("a.csv", CSV)], workspace=workspace, name="x", user=editor)
+    assert list((data_root / "scratch").glob("upload-*")) == [] and Upload.objects.count() == 0
+
+
+def test_a_disk_that_fills_while_an_archive_is_unpacked_is_named(
+    arrived: Arrived, workspace: Workspace, editor: User, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(archives, "expand", full)
+    with pytest.raises(store.DiskFull):
+        receiving.receive(
+            [arrived("a.csv.gz", gzip.compress(CSV.encode()))], workspace=workspace, name="x", user=editor
+        )
+    assert list((data_root / "scratch").glob("upload-*")) == []
+
+
+def test_a_folder_or_archive_on_this_machine_is_imported_too(workspace: Workspace, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "train.csv").write_text(CSV)
+    (folder / "test.csv").write_text("text,label\nx,y\n")
+    assert ingest.import_file(folder, workspace=workspace, name="Folder").rows == 3
+    packed = tmp_path / "chat.jsonl.gz"
+    packed.write_bytes(gzip.compress(CHAT.encode()))
+    version = ingest.import_file(packed, workspace=workspace, name="Packed")
+    [row] = read_rows(store.path(version.artifact))
+    assert row.meta["source"] == {"file": "chat.jsonl.gz", "line": 1}
