@@ -12,7 +12,7 @@ from typing import Any
 
 from vault.readers.base import BadRow, ReaderError, RowError, excerpt
 from vault.readers.delimited import unique
-from vault.readers.text import read_head
+from vault.readers.text import LINE_LIMIT, read_head
 
 Found = Iterator[tuple[int, dict[str, Any], str] | RowError]
 
@@ -57,6 +57,11 @@ def parquet_records(path: Path) -> Found:
         line = 0
         for group in range(source.metadata.num_row_groups):
             facts = source.metadata.row_group(group)
+            if facts.total_byte_size > 8 * LINE_LIMIT * max(1, facts.num_rows):
+                raise ReaderError(
+                    f"{path.name} holds rows of {facts.total_byte_size // max(1, facts.num_rows):,} bytes each.",
+                    action="Rows of such a size are no text to learn from; choose the columns with text and write it again.",
+                )
             size = max(1, min(BATCH, BATCH_BYTES * max(1, facts.num_rows) // max(1, facts.total_byte_size)))
             for batch in source.iter_batches(batch_size=size, row_groups=[group], use_threads=False):
                 yield from _batch_records(batch, line)
@@ -140,6 +145,10 @@ def _plain(value: Any, name: str) -> Any:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):
+        if len(value) > LINE_LIMIT:
+            raise BadRow(
+                f"The value is too long: {len(value):,} characters, and the limit is {LINE_LIMIT:,}.", column=name
+            )
         if "\0" in value:
             raise BadRow("A null character in a value.", column=name)
         return value

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from vault.readers import arrow
 from vault.readers.arrow import arrow_records, column_names, parquet_records
 from vault.readers.base import ReaderError, RowError
 from vault.readers.openai_chat import OpenAIChat
+from vault.readers.text import LINE_LIMIT
 
 from .conftest import read
 
@@ -100,3 +102,20 @@ def test_a_cut_arrow_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"ARROW1\0\0" + b"\0" * 64)
     with pytest.raises(ReaderError, match="damaged Arrow file"):
         list(arrow_records(path))
+
+
+def test_a_cell_of_10_mb_is_a_row_and_one_over_the_limit_is_not(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"t": ["a" * 10_000_000, "b" * (LINE_LIMIT + 1), "c"]}), tmp_path / "t.parquet")
+    items = list(parquet_records(tmp_path / "t.parquet"))
+    assert [item[0] for item in items if not isinstance(item, RowError)] == [1, 3]
+    [problem] = [item for item in items if isinstance(item, RowError)]
+    assert (problem.line, problem.column) == (2, "t") and "too long" in problem.reason
+
+
+def test_a_row_as_large_as_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow, "LINE_LIMIT", 1 << 18)
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"t": ["a" * (4 << 20)]}), path, compression="zstd", use_dictionary=False)
+    assert path.stat().st_size < 1 << 16
+    with pytest.raises(ReaderError, match="bytes each"):
+        list(parquet_records(path))
