@@ -67,7 +67,7 @@ def sweep_scratch() -> Iterator[Swept]:
         # That of an import that succeeded is small: it holds the list of refused lines, which its page shows.
         if _is_over(folder, _job(folder.name.removeprefix("upload-"))):
             yield from _delete(folder)
-    loose = ("import-*", "derive-*", "commit-*", "uploads/*")
+    loose = ("import-*", "derive-*", "commit-*", "uploads/*", "arriving/*")
     for item in (found for pattern in loose for found in _scratch().glob(pattern)):
         if _is_over(item, None):
             yield from _delete(item)

@@ -171,7 +171,7 @@ def test_a_disk_that_fills_while_an_archive_is_unpacked_is_named(
 
 
 def test_a_folder_or_archive_on_this_machine_is_imported_too(workspace: Workspace, tmp_path: Path) -> None:
-    folder = tmp_path / "data"
+    folder = tmp_path / "tables"
     folder.mkdir()
     (folder / "train.csv").write_text(CSV)
     (folder / "test.csv").write_text("text,label\nx,y\n")
