@@ -4,11 +4,12 @@
 (:mod:`vault.browse_index`), and remembers which rows a filter left.
 """
 
+from vault.query.counting import Count, Totals
 from vault.query.duck import SECONDS, TooSlow, ask, ask_positions, regex_problem
 from vault.query.filters import OPERATORS, BadFilter, Condition, Filter, words
 from vault.query.lengths import Lengths, summarise
 from vault.query.sources import Index, open_index
-from vault.query.table import PAGE, Count, Numbered, Page, RowTable, Totals
+from vault.query.table import PAGE, Numbered, Page, RowTable
 
 __all__ = [
     "OPERATORS",
