@@ -60,4 +60,4 @@ def download(request: WorkspaceRequest, number: int, node: str, port: str) -> Ht
     """All rows of one dataset output as JSON lines, streamed; a reject carries its reason in ``meta.reject``."""
     folder = store.path(get_output(get_step(request, number, node), port).artifact)
     name = slugify(f"run-{number}-{node}-{port}")
-    return attachment(exports.lines(folder, "jsonl"), name=f"{name}.jsonl", content_type=TYPES["jsonl"])
+    return attachment(exports.whole(folder), name=f"{name}.jsonl", content_type=TYPES["jsonl"])

@@ -17,8 +17,8 @@ from vault.exporters.base import LeftOut, RowExporter, ignore, joined
 from vault.rows import Message, Row
 
 COLUMNS = ("id", "system", "prompt", "completion", "reference", "tags", "messages")
-FORMULA = re.compile(r"'*[=+\-@\t\r]")
-GUARDED = re.compile(r"'+[=+\-@\t\r]")
+FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+GUARDED = re.compile(r"'+[=+\-@\t\r\n＝＋－＠]")
 PLAIN = (["user"], ["system", "user"])
 
 

@@ -1,8 +1,9 @@
-"""``manage.py export_dataset WORKSPACE/DATASET[@VERSION] --out FILE``: a dataset version as JSON lines or CSV."""
+"""``manage.py export_dataset WORKSPACE/DATASET[@VERSION] --format FORMAT --out FILE``: a dataset version as a file."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,38 +11,60 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from studio.lib.errors import StudioError
 from studio.lib.registry import close_matches
-from vault import exports, store
+from vault import exports, rights
+from vault.exporters import ROW_EXPORTERS
 from vault.models import Dataset, DatasetVersion
+
+TEXT = ("jsonl", "csv")
 
 
 class Command(BaseCommand):
     """Write a dataset version to a file or to the standard output."""
 
-    help = "Write a dataset version as JSON lines (which the Studio reads back as the same rows) or CSV."
+    help = (
+        "Write a dataset version in any export format (jsonl, which the Studio reads back as the same rows, unless said "
+        "otherwise), or as a zip with its dataset card."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The version's name and where to write it."""
+        """The version's name, the format, and where to write it."""
         parser.add_argument(
             "dataset", help="WORKSPACE/DATASET, or WORKSPACE/DATASET@VERSION (newest version when left out)"
         )
         parser.add_argument("--format", choices=exports.FORMATS, default="jsonl")
-        parser.add_argument("--out", type=Path, help="file to write; the standard output when left out")
+        parser.add_argument(
+            "--zip", action="store_true", help="with the dataset card, and the rows that don't fit the format"
+        )
+        parser.add_argument("--out", type=Path, help="file to write; the standard output when left out (text formats)")
+        parser.add_argument(
+            "--override-terms",
+            metavar="REASON",
+            help="export although the rows' terms don't allow it; the reason goes to the audit trail and into the card",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Find the version and write it."""
         version = find_version(options["dataset"])
+        target: Path | None = options["out"]
         try:
-            folder = store.path(version.artifact)
+            if options["override_terms"]:
+                rights.override(version, reason=options["override_terms"], by="operator")
+            pieces = (exports.zipped if options["zip"] else exports.stream)(version, options["format"])
         except StudioError as error:
             raise CommandError(f"{error} {error.action}") from error
-        target: Path | None = options["out"]
-        if target is None:
-            for line in exports.lines(folder, options["format"]):
-                self.stdout.write(line, ending="")
-            return
+        exports.record_export(version, options["format"], by="operator", bundle=options["zip"])
+        if target is not None:
+            self._write(target, pieces, version)
+        elif options["zip"] or ROW_EXPORTERS[options["format"]].suffix not in TEXT:
+            raise CommandError("This is no text: give the file to write with --out.")
+        else:
+            for piece in pieces:
+                self.stdout.write(piece.decode(), ending="")
+
+    def _write(self, target: Path, pieces: Iterator[bytes], version: DatasetVersion) -> None:
         try:
-            with target.open("w", encoding="utf-8", newline="") as out:
-                out.writelines(exports.lines(folder, options["format"]))
+            with target.open("wb") as out:
+                out.writelines(pieces)
         except OSError as error:
             raise CommandError(f"{target} can't be written: {error.strerror}.") from error
         print(f"{version}: {version.rows:,} rows written to {target}.", file=sys.stderr)
