@@ -34,6 +34,9 @@ SORTED = ["_rid", "id"]
 COMPRESSION = {name: "snappy" if name == "_search" else "zstd" for name in COLUMNS}
 """The search text says again what other columns say: it is written and scanned fast rather than packed tight."""
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""Made once: ``json.dumps`` makes one at every call."""
+
 
 class Message(TypedDict, total=False):
     """One chat message. ``role`` is system, user, assistant or tool; ``tool_calls`` keeps the OpenAI shape."""
@@ -146,7 +149,7 @@ def search_text(row: Row) -> str:
 
 
 def _dump(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return None if value is None else _ENCODER.encode(value)
 
 
 def table_of(rows: Sequence[Row]) -> pa.Table:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 CHUNK = 1 << 20
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+"""Made once: ``json.dumps`` makes one at every call."""
 
 
 def canonical_json(value: Any) -> str:
@@ -16,7 +18,7 @@ def canonical_json(value: Any) -> str:
 
     Raises ``TypeError`` for what JSON cannot hold and ``ValueError`` for NaN or infinity.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def fingerprint(value: Any) -> str:

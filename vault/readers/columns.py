@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -152,7 +153,13 @@ def _options(params: Columns.Params) -> Options:
 
 def placeholders(template: str) -> list[str]:
     """The column names a template asks for."""
-    return [m.group(1) for m in PLACEHOLDER.finditer(template) if m.group(1) is not None]
+    return list(_asked(template))
+
+
+@lru_cache(maxsize=64)
+def _asked(template: str) -> tuple[str, ...]:
+    """Remembered, because every row of a file asks."""
+    return tuple(m.group(1) for m in PLACEHOLDER.finditer(template) if m.group(1) is not None)
 
 
 def render(template: str, cells: dict[str, Any]) -> str:
