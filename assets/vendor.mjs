@@ -6,8 +6,6 @@ const NODE = "node_modules";
 const OUT = "static/vendor";
 
 const copies = [
-  ["htmx.org/dist/htmx.min.js", "htmx/htmx.min.js"],
-  ["htmx.org/dist/ext/hx-ptag.min.js", "htmx/hx-ptag.min.js"],
   ["htmx.org/LICENSE", "htmx/LICENSE"],
   ["uplot/LICENSE", "uplot/LICENSE"],
   ["@fontsource-variable/inter/LICENSE", "fonts/INTER-LICENSE"],
@@ -15,6 +13,9 @@ const copies = [
   ["lucide-static/LICENSE", "lucide/LICENSE"],
   ["tailwindcss/LICENSE", "licences/TAILWINDCSS-LICENSE"],
   ["daisyui/LICENSE", "licences/DAISYUI-LICENSE"],
+  ["react/LICENSE", "licences/REACT-LICENSE"],
+  ["@xyflow/react/LICENSE", "licences/XYFLOW-LICENSE"],
+  ["@dagrejs/dagre/LICENSE", "licences/DAGRE-LICENSE"],
   // The accessibility checker of the browser tests; no page serves it.
   ["axe-core/axe.min.js", "../../tests/browser/axe/axe.min.js"],
   ["axe-core/LICENSE", "../../tests/browser/axe/LICENSE"],
@@ -36,6 +37,10 @@ for (const [from, to] of copies) {
   if (to.endsWith(".js")) writeFileSync(target, readFileSync(join(NODE, from), "utf8").replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "\n"));
   else cpSync(join(NODE, from), target);
 }
+
+// htmx and its extension in one file: htmx reads the page as soon as it may, and an extension that arrives later has missed it.
+const parts = ["htmx.org/dist/htmx.min.js", "htmx.org/dist/ext/hx-ptag.min.js"].map((name) => readFileSync(join(NODE, name), "utf8").replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "").trimEnd());
+writeFileSync(join(OUT, "htmx/htmx.min.js"), `${parts.join(";\n")}\n`);
 
 // uPlot's module build is three times the size of its minified one: that one, as a module.
 const uplot = readFileSync(join(NODE, "uplot/dist/uPlot.iife.min.js"), "utf8");

@@ -7,9 +7,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 from django.utils.text import slugify
 
 from pipelines import spec as specs
+from pipelines.layout import tidy_layout
 from pipelines.models import Pipeline
 from studio.lib.errors import StudioError
 from studio.models import Workspace
@@ -42,12 +44,25 @@ def create(
         )
 
 
-def save(pipeline: Pipeline, *, spec: Mapping[str, Any], revision: int) -> int:
-    """Save a draft read at ``revision`` and return the new revision. Raises :class:`Conflict` and ``SpecError`` (shape only)."""
-    parsed = specs.parse(spec)
-    changed = Pipeline.objects.filter(pk=pipeline.pk, revision=revision).update(
-        draft=parsed.as_dict(), revision=revision + 1
-    )
+def save(
+    pipeline: Pipeline,
+    *,
+    spec: Mapping[str, Any],
+    revision: int,
+    user: Any = None,
+    layout: Mapping[str, Any] | None = None,
+) -> int:
+    """Save a draft read at ``revision`` and return the new revision. Raises :class:`Conflict` and ``SpecError`` (shape only).
+
+    Without ``layout`` the boxes stay where they are.
+    """
+    parsed = specs.parse(spec, may_be_empty=True)
+    values: dict[str, Any] = {"draft": parsed.as_dict(), "updated_at": timezone.now()}
+    if layout is not None:
+        values["layout"] = tidy_layout(layout, spec=parsed)
+    if isinstance(user, User):
+        values["saved_by"] = user
+    changed = Pipeline.objects.filter(pk=pipeline.pk, revision=revision).update(revision=revision + 1, **values)
     if not changed:
         raise Conflict
     pipeline.refresh_from_db()

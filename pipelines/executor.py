@@ -102,7 +102,7 @@ def _run_or_reuse(job: StepRun, context: StepContext) -> None:
     facts = step.resolve(params, workspace_id=job.run.workspace_id)
     print_ = step_fingerprint(step, params=params.model_dump(mode="json"), facts=facts, inputs=inputs)
     job.write(facts=facts, fingerprint=print_)
-    earlier = _reusable(job)
+    earlier = find_reusable(print_, workspace_id=job.run.workspace_id, other_than=job.pk)
     if earlier is not None:
         _record_reuse(job, earlier)
         return
@@ -143,12 +143,12 @@ def _inputs(job: StepRun) -> dict[str, InputArtifact]:
     return inputs
 
 
-def _reusable(job: StepRun) -> StepRun | None:
+def find_reusable(print_: str, *, workspace_id: Any, other_than: Any = None) -> StepRun | None:
     """An earlier success with this fingerprint in this workspace whose artifacts are all still on disk."""
-    earlier = StepRun.objects.filter(
-        run__workspace_id=job.run.workspace_id, fingerprint=job.fingerprint, state=State.SUCCEEDED
-    ).exclude(pk=job.pk)
-    for candidate in earlier.order_by("-finished_at")[:5]:
+    earlier = StepRun.objects.filter(run__workspace_id=workspace_id, fingerprint=print_, state=State.SUCCEEDED).exclude(
+        pk=other_than
+    )
+    for candidate in earlier.select_related("run").order_by("-finished_at")[:5]:
         if candidate.summary.get("incomplete"):
             # It went on without some rows for a passing reason: another try may get them.
             continue

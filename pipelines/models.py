@@ -26,6 +26,12 @@ class Pipeline(models.Model):
     draft: Any = models.JSONField(default=dict)
     revision = models.PositiveIntegerField(default=1)
     """Counts saves of the draft, so that a second tab can't overwrite the first in silence."""
+    layout: Any = models.JSONField(default=dict)
+    """Where the boxes stand on the canvas, and its notes; see ``pipelines.layout``. Not part of the spec."""
+    saved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    """Who saved the draft last."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

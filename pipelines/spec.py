@@ -28,6 +28,12 @@ SCHEMA = 1
 MAX_BYTES = 1_000_000
 MAX_NODES = 2_000
 _ID = re.compile(r"[a-z][a-z0-9_]{0,58}")
+ID_RULE = "Use lower-case letters, digits and _, a letter first."
+
+
+def is_node_id(text: str) -> bool:
+    """Whether a node may have this id."""
+    return _ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
@@ -146,8 +152,11 @@ def load_text(text: str) -> Any:
         raise SpecError([Problem(f"This is not valid YAML or JSON{where}: {reason}.", fix="Mend the text.")]) from None
 
 
-def parse(value: Any) -> Spec:
-    """A :class:`Spec` from plain values; raises :class:`SpecError` with every problem of shape."""
+def parse(value: Any, *, may_be_empty: bool = False) -> Spec:
+    """A :class:`Spec` from plain values; raises :class:`SpecError` with every problem of shape.
+
+    ``may_be_empty``: a draft without a step yet is a spec too.
+    """
     problems: list[Problem] = []
     if not isinstance(value, dict):
         raise SpecError([Problem("A spec is a mapping with 'schema', 'nodes' and 'edges'.")])
@@ -170,7 +179,8 @@ def parse(value: Any) -> Spec:
                     field=str(key),
                 )
             )
-    nodes = tuple(_parse_nodes(value.get("nodes"), problems))
+    given = value.get("nodes")
+    nodes = () if may_be_empty and given == [] else tuple(_parse_nodes(given, problems))
     edges = tuple(_parse_edges(value.get("edges", []), problems))
     if problems:
         raise SpecError(problems)
@@ -194,7 +204,7 @@ def _parse_nodes(value: Any, problems: list[Problem]) -> Iterable[Node]:
             problems.append(
                 Problem(
                     f"'{node_id[:80]}' can't be a node's id.",
-                    fix="Use lower-case letters, digits and _, a letter first.",
+                    fix=ID_RULE,
                     node=node_id[:60],
                 )
             )
@@ -227,6 +237,8 @@ def validate(spec: Spec) -> list[Problem]:
     """Everything that keeps ``spec`` from running, in the order of its nodes; an empty list when it can run."""
     problems: list[Problem] = []
     steps: dict[str, Any] = {}
+    if not spec.nodes:
+        return [Problem("The pipeline has no step yet.", fix="Add a step.", field="nodes")]
     for node in spec.nodes:
         if node.step not in STEPS:
             problems.append(

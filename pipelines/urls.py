@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from pipelines.views import activity, builder, outputs, pipelines, review, runs, steps
+from pipelines.views import activity, builder, canvas, graph, outputs, pipelines, review, runs, steps
 
 urlpatterns = [
     path("activity/", activity.show, name="activity"),
@@ -11,6 +11,14 @@ urlpatterns = [
     path("pipelines/new/<slug:template>/", pipelines.create, name="pipeline_create"),
     path("pipelines/<slug:slug>/", builder.show, name="pipeline"),
     path("pipelines/<slug:slug>/steps/<str:node>/", builder.save_step, name="pipeline_step"),
+    path("pipelines/<slug:slug>/draft/", canvas.save, name="pipeline_draft"),
+    path("pipelines/<slug:slug>/state.json", canvas.show_state, name="pipeline_state"),
+    path("pipelines/<slug:slug>/steps/<str:node>/panel/", builder.panel, name="pipeline_panel"),
+    path("pipelines/<slug:slug>/steps/<str:node>/remove/", graph.remove, name="pipeline_step_remove"),
+    path("pipelines/<slug:slug>/steps/<str:node>/copy/", graph.duplicate, name="pipeline_step_copy"),
+    path("pipelines/<slug:slug>/steps/<str:node>/rename/", graph.rename, name="pipeline_step_rename"),
+    path("pipelines/<slug:slug>/steps/<str:node>/wires/", graph.wire, name="pipeline_step_wires"),
+    path("pipelines/<slug:slug>/add/", graph.add, name="pipeline_add"),
     path("pipelines/<slug:slug>/spec.yaml", builder.download_spec, name="pipeline_spec"),
     path("pipelines/<slug:slug>/start/", runs.start, name="run_start"),
     path("review/", review.index, name="review"),

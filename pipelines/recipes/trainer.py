@@ -164,7 +164,7 @@ class Reporter(TrainerCallback):
         if done.rows <= before.rows or elapsed <= 0:
             return {}
         rows, tokens = (done.rows - before.rows) / elapsed, (done.tokens - before.tokens) / elapsed
-        self._note = f"{rows:,.1f} rows/s, {tokens:,.0f} tokens/s"
+        self._note = f"{tokens:,.0f} tokens/s"
         return {"rows_per_second": rows, "tokens_per_second": tokens}
 
     def _computed(self) -> Done:

@@ -7,17 +7,20 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 from pydantic import ValidationError
 
-from pipelines import drafts
+from pipelines import catalogue, drafts, editing, planning
 from pipelines import spec as specs
-from pipelines.models import Pipeline, Run
+from pipelines.models import Pipeline, Run, StepRun
 from pipelines.stepforms import FormField, form_fields, key_params
+from pipelines.views import canvas
+from pipelines.views.lookup import get_pipeline, judge
 from studio.access import WorkspaceRequest, role_required
 from studio.lib import params as params_lib
 from studio.registries import STEPS
@@ -34,20 +37,6 @@ class NodeView:
     feeds: tuple[str, ...]
     params: tuple[tuple[str, str], ...]
     problems: tuple[specs.Problem, ...]
-
-
-def get_pipeline(request: WorkspaceRequest, slug: str) -> Pipeline:
-    """The workspace's pipeline with this slug, or 404."""
-    return get_object_or_404(Pipeline, workspace=request.workspace, slug=slug)
-
-
-def judge(draft: Mapping[str, Any]) -> tuple[specs.Spec | None, list[specs.Problem]]:
-    """A draft's spec (None when its shape is broken) and every problem."""
-    try:
-        spec = specs.parse(draft)
-    except specs.SpecError as error:
-        return None, error.problems
-    return spec, specs.validate(spec)
 
 
 def outline(spec: specs.Spec, problems: list[specs.Problem]) -> list[NodeView]:
@@ -87,15 +76,20 @@ def page(
     problems_extra: tuple[specs.Problem, ...] = (),
     status: int = 200,
 ) -> HttpResponse:
-    """Render the pipeline's page, or only its editor for an htmx request."""
+    """Render the pipeline's page, or only its panel and what changes with it for an htmx request.
+
+    ``selected``: the node whose settings are open; None for the first, an unknown one for none.
+    """
     spec, problems = judge(pipeline.draft)
     problems = [*problems_extra, *problems]
     nodes = outline(spec, problems) if spec else []
-    chosen = next((n for n in nodes if n.id == selected), nodes[0] if nodes else None)
+    fallback = nodes[0] if nodes and selected is None else None
+    chosen = next((n for n in nodes if n.id == selected), fallback)
     fields: list[FormField] = []
     if chosen and spec and chosen.step in STEPS:
         values = typed if typed is not None else spec.node(chosen.id).params
         fields = form_fields(STEPS[chosen.step], values=values, problems=chosen.problems, workspace=request.workspace)
+    plans = planning.plan(spec, workspace_id=request.workspace.pk) if spec else {}
     context = {
         "pipeline": pipeline,
         "nodes": nodes,
@@ -103,6 +97,11 @@ def page(
         "step": STEPS.get(chosen.step) if chosen else None,
         "fields": fields,
         "has_advanced": any(f.field.advanced for f in fields),
+        "wiring": wiring_fields(pipeline.draft, chosen.id) if chosen else [],
+        "plan": plans.get(chosen.id) if chosen else None,
+        "last": last_step(pipeline, chosen.id) if chosen else None,
+        "steps": catalogue.list_steps(),
+        "canvas": canvas.first_state(request, pipeline),
         "problems": problems,
         "saved": saved,
         "conflict": conflict,
@@ -111,8 +110,54 @@ def page(
         "runs": Run.objects.filter(version__pipeline=pipeline).select_related("version")[:10],
         "command": f"python manage.py run_pipeline {pipeline.slug}.yaml --workspace {request.workspace.slug}",
     }
-    template = "pipelines/pipeline.html#editor" if request.htmx else "pipelines/pipeline.html"
+    template = "pipelines/pipeline.html#answer" if request.htmx else "pipelines/pipeline.html"
     return render(request, template, context, status=status)
+
+
+@dataclass(frozen=True)
+class WiringField:
+    """One input port as a select: what feeds it now, and what could."""
+
+    port: str
+    help: str
+    optional: bool
+    value: str
+    options: tuple[str, ...]
+
+
+def wiring_fields(draft: Mapping[str, Any], node: str) -> list[WiringField]:
+    """The input ports of a node as form fields."""
+    step = STEPS.get(next(n["step"] for n in draft["nodes"] if n["id"] == node))
+    if step is None:
+        return []
+    now = {e["to"]: e["from"] for e in draft["edges"]}
+    fitting = editing.fitting_sources(draft, node)
+    fields = []
+    for port, wanted in step.inputs.items():
+        value = now.get(f"{node}.{port}", "")
+        options = fitting.get(port, [])
+        shown = options if not value or value in options else [value, *options]
+        fields.append(WiringField(port, wanted.help or wanted.kind, wanted.optional, value, tuple(shown)))
+    return fields
+
+
+def last_step(pipeline: Pipeline, node: str) -> StepRun | None:
+    """The newest step run of this node that ended, with its run."""
+    return (
+        StepRun.objects.filter(run__version__pipeline=pipeline, node=node, finished_at__isnull=False)
+        .select_related("run__workspace")
+        .order_by("-run__number")
+        .first()
+    )
+
+
+def show_again(request: WorkspaceRequest, pipeline: Pipeline, *, selected: str) -> HttpResponse:
+    """After a change: the page's parts for htmx, else the page anew at its own address."""
+    if request.htmx:
+        return page(request, pipeline, selected=selected, saved=True)
+    return redirect(
+        f"{reverse('pipeline', args=[request.workspace.slug, pipeline.slug])}?{urlencode({'step': selected})}"
+    )
 
 
 @require_safe
@@ -138,12 +183,11 @@ def save_step(request: WorkspaceRequest, slug: str, node: str) -> HttpResponse:
             pipeline,
             spec=drafts.with_params(pipeline.draft, node, tidy(step, typed)),
             revision=int(revision) if revision.isdigit() else -1,
+            user=request.user,
         )
     except drafts.Conflict as conflict:
         return page(request, pipeline, selected=node, typed=typed, conflict=conflict, status=409)
-    if request.htmx:
-        return page(request, pipeline, selected=node, saved=True)
-    return redirect(f"{reverse('pipeline', args=[request.workspace.slug, slug])}?step={node}")
+    return show_again(request, pipeline, selected=node)
 
 
 def tidy(step: Any, typed: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,6 +198,14 @@ def tidy(step: Any, typed: Mapping[str, Any]) -> dict[str, Any]:
         return dict(typed)
     stored: dict[str, Any] = params.model_dump(mode="json", exclude_defaults=True)
     return stored
+
+
+@require_safe
+@role_required("viewer")
+def panel(request: WorkspaceRequest, slug: str, node: str) -> HttpResponse:
+    """The panel of one step, for the canvas; the whole page when asked for by hand."""
+    pipeline = get_pipeline(request, slug)
+    return page(request, pipeline, selected="" if node == "-" else node)
 
 
 @require_safe

@@ -14,7 +14,7 @@ from pipelines import runs
 from pipelines import spec as specs
 from pipelines.models import Run, StepRun
 from pipelines.runpages import output_views, spans, step_views
-from pipelines.views import builder
+from pipelines.views import builder, lookup
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
 
@@ -87,7 +87,7 @@ def start(request: WorkspaceRequest, slug: str) -> HttpResponse:
 
     The same form sent twice, or a second tab, starts one run; ``another`` starts a second one on purpose.
     """
-    pipeline = builder.get_pipeline(request, slug)
+    pipeline = lookup.get_pipeline(request, slug)
     user = cast(User, request.user)
     try:
         version = runs.freeze(pipeline, user=user)

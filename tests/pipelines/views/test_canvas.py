@@ -1,0 +1,123 @@
+"""The canvas's requests and the forms that change a graph without it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from pipelines import drafts
+from pipelines.models import Pipeline
+from studio.models import Workspace
+from tests.pipelines.test_editing import DRAFT, edges
+
+pytestmark = pytest.mark.django_db
+HOME = "/w/lab/pipelines/bank/"
+
+
+@pytest.fixture
+def pipeline(workspace: Workspace) -> Pipeline:
+    return drafts.create(workspace, name="Bank", spec=DRAFT, user=None)
+
+
+def send(client: Client, body: Any) -> Any:
+    return client.post(
+        f"{HOME}draft/", data=body if isinstance(body, str) else json.dumps(body), content_type="application/json"
+    )
+
+
+def test_a_draft_is_saved_and_judged_in_one_answer(editor_client: Client, pipeline: Pipeline) -> None:
+    spec = {**DRAFT, "edges": []}
+    layout = {"nodes": {"data": [16, 32]}, "notes": []}
+    answer = send(editor_client, {"revision": 1, "spec": spec, "layout": layout})
+    assert answer.status_code == 200
+    said = answer.json()
+    assert said["revision"] == 2 and said["savedBy"] == "editor-of-lab"
+    assert {p["node"] for p in said["problems"]} == {"unique", "split", "student"}
+    assert said["details"]["split"] == [["Test share", "0.2"]]
+    pipeline.refresh_from_db()
+    assert pipeline.draft["edges"] == [] and pipeline.layout == layout
+
+
+def test_an_older_draft_overwrites_nothing_and_is_told_who_saved(editor_client: Client, pipeline: Pipeline) -> None:
+    send(editor_client, {"revision": 1, "spec": DRAFT, "layout": {}})
+    answer = send(editor_client, {"revision": 1, "spec": {"nodes": [], "edges": []}})
+    assert answer.status_code == 409
+    said = answer.json()
+    assert said["revision"] == 2 and said["savedBy"] == "editor-of-lab" and len(said["spec"]["nodes"]) == 4
+    pipeline.refresh_from_db()
+    assert len(pipeline.draft["nodes"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("{", 400),
+        ("[" * 100_000, 400),
+        ([], 400),
+        ({"revision": "1", "spec": {}}, 400),
+        ({"revision": 1, "spec": {"nodes": [], "edges": []}, "layout": 3}, 400),
+        ({"revision": 1, "spec": {"nodes": "x", "edges": []}}, 422),
+        ({"revision": 1, "spec": {"nodes": [{"id": "A B", "step": "split"}], "edges": [{"from": "x"}]}}, 422),
+        ({"revision": 1, "spec": {"nodes": [], "edges": []}}, 200),
+    ],
+)
+def test_what_is_no_draft_is_refused_with_words(
+    editor_client: Client, pipeline: Pipeline, body: Any, status: int
+) -> None:
+    answer = send(editor_client, body)
+    assert answer.status_code == status
+    assert answer.json()
+
+
+def test_the_state_brings_the_draft_only_when_it_is_another(viewer_client: Client, pipeline: Pipeline) -> None:
+    assert "spec" not in viewer_client.get(f"{HOME}state.json?revision=1").json()
+    said = viewer_client.get(f"{HOME}state.json?revision=7&plan=1").json()
+    assert len(said["spec"]["nodes"]) == 4
+    assert said["plan"]["nodes"]["data"]["verdict"] == "unknown"
+    assert said["live"] == {}
+
+
+def test_a_reader_saves_and_changes_nothing(viewer_client: Client, pipeline: Pipeline) -> None:
+    assert send(viewer_client, {"revision": 1, "spec": DRAFT}).status_code == 403
+    for place in ("add/", "steps/split/remove/", "steps/split/copy/", "steps/split/rename/", "steps/split/wires/"):
+        assert viewer_client.post(HOME + place, {"revision": 1}).status_code == 403
+    pipeline.refresh_from_db()
+    assert pipeline.revision == 1
+
+
+def test_the_graph_is_changed_by_plain_forms(editor_client: Client, pipeline: Pipeline) -> None:
+    def post(place: str, **values: str) -> Any:
+        pipeline.refresh_from_db()
+        answer = editor_client.post(HOME + place, {"revision": pipeline.revision, **values})
+        pipeline.refresh_from_db()
+        return answer
+
+    assert post("add/", step="filter_length", after="unique").url == f"{HOME}?step=filter_length"
+    post("steps/split/wires/", from_rows="filter_length.rows")
+    assert "filter_length.rows>split.rows" in edges(pipeline.draft)
+    assert post("steps/filter_length/rename/", name="lengths").url == f"{HOME}?step=lengths"
+    post("steps/lengths/copy/")
+    post("steps/lengths/remove/")
+    assert "unique.rows>split.rows" in edges(pipeline.draft)
+    assert [n["id"] for n in pipeline.draft["nodes"]] == ["data", "unique", "lengths_2", "split", "student"]
+    assert post("steps/nobody/remove/").status_code == 404
+    assert "Choose another name" in editor_client.get(post("steps/split/rename/", name="data").url).content.decode()
+
+
+def test_a_form_that_was_opened_before_another_save_changes_nothing(editor_client: Client, pipeline: Pipeline) -> None:
+    answer = editor_client.post(f"{HOME}steps/split/remove/", {"revision": 0})
+    assert answer.status_code == 409 and "changed in another tab" in answer.content.decode()
+    pipeline.refresh_from_db()
+    assert len(pipeline.draft["nodes"]) == 4
+
+
+def test_an_empty_pipeline_can_be_looked_at_and_filled(editor_client: Client, workspace: Workspace) -> None:
+    empty = drafts.create(workspace, name="Empty", spec={"schema": 1, "nodes": [], "edges": []}, user=None)
+    page = editor_client.get(empty.get_absolute_url()).content.decode()
+    assert "The pipeline has no step yet." in page
+    editor_client.post(f"{empty.get_absolute_url()}add/", {"revision": 1, "step": "dataset"})
+    empty.refresh_from_db()
+    assert [n["id"] for n in empty.draft["nodes"]] == ["dataset"]
