@@ -28,6 +28,7 @@ PURE = [
     "vault.rows",
     "vault.readers",
     "vault.query",
+    "vault.exporters",
     "vault.search_index",
     "vault.row_blocks",
     "vault.browse_index",

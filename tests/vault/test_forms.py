@@ -27,7 +27,15 @@ def test_columns_are_chosen_from_a_list_that_keeps_what_was_typed() -> None:
     found = {f.param.name: f for f in form.basic}
     assert found["completion"].param.choices == ("gone", "text", "label") and "no column" in found["completion"].error
     assert found["tags"].param.kind == "choices" and found["reference"].param.nullable
-    assert {f.param.name for f in form.advanced} == {"encoding", "repeated", "delimiter", "header", "messages", "sheet"}
+    assert {f.param.name for f in form.advanced} == {
+        "encoding",
+        "repeated",
+        "delimiter",
+        "header",
+        "messages",
+        "sheet",
+        "guarded",
+    }
 
 
 def test_advanced_inputs_open_when_they_matter() -> None:
