@@ -24,7 +24,7 @@ from vault.chat_lines import Positions
 from vault.readers.base import Reader, RowError
 from vault.readers.openai_chat import OpenAIChat
 from vault.readers.records import form_of
-from vault.readers.text import LINE_LIMIT, detect_encoding, is_utf8, read_head
+from vault.readers.text import HEAD, LINE_LIMIT, detect_encoding, is_utf8, read_head
 from vault.rows import Row, RowWriter, table_of
 from vault.scan import Tally, placed
 from vault.unique import Admission
@@ -34,6 +34,8 @@ THREADS = 2
 AHEAD = 6
 """Blocks that are worked on or wait to be written: what bounds the memory."""
 BEAT_SECONDS = 1.0
+FIRST = b'{"messages": []' + b" " * HEAD + b"}\n"
+"""Before lines that are handed to the reader: all that it sees when it asks what kind of file this is."""
 COMPARED = 50
 """Plain lines of the first block that the reader reads too, to be sure that both agree."""
 
@@ -160,14 +162,13 @@ class _Work:
         rows: list[Row] = []
         refused: list[RowError] = []
         with tempfile.NamedTemporaryFile(suffix=".jsonl") as aside:
-            # Two objects first, so that the reader sees JSON lines whatever follows.
-            aside.write(b"{}\n{}\n" + b"".join(every[line] + b"\n" for line in lines.tolist()))
+            aside.write(FIRST + b"".join(every[line] + b"\n" for line in lines.tolist()))
             aside.flush()
             for item in self.reader.rows(Path(aside.name), self.line_params):
                 at = item.line if isinstance(item, RowError) else int(item.meta["source"]["line"])
-                if at <= 2:
+                if at == 1:
                     continue
-                number = int(lines[at - 3]) + block.number
+                number = int(lines[at - 2]) + block.number
                 if isinstance(item, RowError):
                     refused.append(replace(item, line=number))
                 else:

@@ -159,6 +159,12 @@ def test_blocks_and_lines_give_the_same_dataset(
     both(tmp_path, end.join(lines).encode(), size=size, repeated=repeated, answer=answer, system_prompt=system)
 
 
+def test_a_null_byte_does_not_make_the_rest_another_kind_of_file(tmp_path: Path) -> None:
+    good = line(*PAIR).encode() + b"\n"
+    tally = both(tmp_path, good + b'"' + good + b"\0\x01\x02\x03\n" + b"\0" * 30 + b"\n[{\n" + good)
+    assert (tally.kept, tally.refused) == (2, 4)
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     edits=st.lists(
