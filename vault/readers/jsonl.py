@@ -86,7 +86,7 @@ def parse_object(text: str, *, line: int = 1, column: int = 1) -> dict[str, Any]
 
 def check_value(value: Any, text: str) -> None:
     """Raise :class:`BadRow` for characters in ``value`` that can't be stored; ``text`` is its JSON."""
-    if "\\u0000" in text and "\0" in json.dumps(value, ensure_ascii=False).replace("\\u0000", "\0"):
+    if "\\u0000" in text and _holds_null(value):
         raise BadRow("A null character (\\u0000) in a value.")
     if SURROGATE.search(text):
         try:
@@ -103,3 +103,18 @@ def no_constant(name: str) -> Any:
 def _kind(value: Any) -> str:
     names = {list: "array", str: "string", bool: "boolean", int: "number", float: "number", type(None): "null"}
     return names.get(type(value), "value")
+
+
+def _holds_null(value: Any) -> bool:
+    """Whether a text in the value, or a name, has a null character. The six characters that spell its escape are no null."""
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, str):
+            if "\0" in item:
+                return True
+        elif isinstance(item, dict):
+            todo += [*item, *item.values()]
+        elif isinstance(item, list):
+            todo += item
+    return False

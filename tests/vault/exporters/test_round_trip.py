@@ -50,6 +50,11 @@ def test_what_goes_out_comes_back_as_the_same_rows(name: str, given_rows: list[R
     check(name, given_rows, tmp_path)
 
 
+def test_letters_that_look_like_escapes_stay_letters(tmp_path: Path) -> None:
+    for name in ROW_EXPORTERS:
+        check(name, [Row("\\u0000", [{"role": "user", "content": "\\u0000 \\ud800 \\n"}], tags=["\\u0000"])], tmp_path)
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", list(ROW_EXPORTERS))
 @given(given_rows=st.lists(rows(), min_size=1, max_size=4))
