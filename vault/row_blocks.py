@@ -118,6 +118,11 @@ class RowBlocks:
         with (folder / "rows.dat").open("rb") as source:
             self._data = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) if len(self._blocks) else b""
 
+    @property
+    def large(self) -> int:
+        """How many rows are large."""
+        return len(self._large)
+
     def _unpack(self, start: int, size: int, raw: int) -> bytes:
         import pyarrow as pa
 

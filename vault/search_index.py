@@ -36,7 +36,7 @@ TOKEN = re.compile(rf"[^\W{SPACELESS}]+|[^\s\x00-\x7f]")
 POSTINGS = 6_000_000
 """A segment is closed when this many (token, row) pairs are in memory: about 150 MB."""
 TERMS = 600_000
-BLOCK_ROWS = 64
+BLOCK_ROWS = 128
 BLOCK_BYTES = 65_536
 MANY = 500
 """From this many matching tokens on, all pairs of a segment are looked at in one go instead of token by token."""
@@ -110,7 +110,7 @@ class IndexWriter:
             return
         # A null character ends each row, and stands for itself nowhere: a text that is searched for holds none.
         raw = b"\0".join(text.replace(b"\0", b" ") for text in self._texts) + b"\0"
-        packed = pa.compress(raw, codec="zstd", asbytes=True)
+        packed = pa.compress(raw, codec="lz4", asbytes=True)
         rows = len(self._texts)
         self._blocks.append(_Block(self._text_file.tell(), len(packed), len(raw), self._rows - rows, rows))
         self._text_file.write(packed)
@@ -235,19 +235,19 @@ class _Segment:
 
     def _verify(self, wanted: bytes, candidates: Mask | None, mask: Mask) -> None:
         """Mark those candidates (None: all rows) whose text really holds ``wanted``."""
-        for first, rows, text in self._read_blocks(candidates):
-            at = text.find(wanted)
-            if at < 0:
+        for first, text in self._read_blocks(candidates):
+            if wanted not in text:
                 continue
-            lines = text.split(b"\0")
-            mask[[first + n for n in range(rows) if wanted in lines[n]]] = True
+            places = [found.start() for found in re.finditer(re.escape(wanted), text)]
+            ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == 0)
+            mask[first + np.searchsorted(ends, places)] = True
 
-    def _read_blocks(self, candidates: Mask | None) -> Iterator[tuple[int, int, bytes]]:
+    def _read_blocks(self, candidates: Mask | None) -> Iterator[tuple[int, bytes]]:
         import pyarrow as pa
 
         blocks = self._blocks
         if candidates is not None:
             chosen = np.flatnonzero(candidates)
             blocks = blocks[np.unique(np.searchsorted(blocks[:, 3], chosen, side="right") - 1)]
-        for start, size, raw, first, rows in blocks.tolist():
-            yield first, rows, pa.decompress(self._text[start : start + size], raw, codec="zstd", asbytes=True)
+        for start, size, raw, first, _ in blocks.tolist():
+            yield first, pa.decompress(self._text[start : start + size], raw, codec="lz4", asbytes=True)

@@ -9,10 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from django.http import QueryDict
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from studio.lib.errors import Cancelled
+from vault.browse_form import FilterForm
 from vault.browse_index import index_rows
-from vault.query import BadFilter, Condition, Filter, RowTable, open_index
+from vault.query import OPERATORS, BadFilter, Condition, Filter, RowTable, open_index
 from vault.rows import Row, assistant, write_rows
 
 ROWS = 400
@@ -319,3 +323,30 @@ def test_lists_of_positions_are_remembered_within_bounds() -> None:
     assert len(lists.get("huge", lambda: np.zeros(20_000, dtype=np.int8))) == 20_000 and lists.nbytes <= 10_000
     lists.clear()
     assert lists.nbytes == 0
+
+
+ODD = st.text(st.sampled_from(list("ab1.-/~\"'\\%_;()[]{}*+?|^$\0\n é東👋")), max_size=8)
+
+
+@given(
+    field=st.one_of(
+        st.sampled_from(["prompt", "answer", "reference", "system", "id", "prompt_chars", "meta.n", "meta.mixed"]),
+        ODD.map(lambda text: f"meta.{text}"),
+        ODD,
+    ),
+    op=st.sampled_from([*OPERATORS, "like"]),
+    value=st.one_of(ODD, st.sampled_from(["1", "-2.5", "1e308", "1e999", "nan", "(a+)+$", "[", "true"])),
+    search=ODD,
+    sort=st.one_of(st.sampled_from(SORTS), ODD, ODD.map(lambda text: f"-meta.{text}")),
+)
+@settings(max_examples=200, deadline=None)
+def test_no_address_breaks_the_browser_and_both_sources_agree(
+    tables: tuple[RowTable, RowTable, list[Row]], field: str, op: str, value: str, search: str, sort: str
+) -> None:
+    data = QueryDict(mutable=True)
+    for key, text in (("field", field), ("op", op), ("value", value), ("q", search), ("sort", sort)):
+        data[key] = text
+    form = FilterForm(data)
+    wanted = form.wanted()
+    found = [table.positions(wanted, sort=form.order).tolist() for table in tables[:2]]
+    assert found[0] == found[1]

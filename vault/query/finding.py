@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from vault.query import sources
 from vault.query.duck import ask, ask_positions
-from vault.query.filters import BadFilter, Filter, Sql, facts_where, words
+from vault.query.filters import BadFilter, Condition, Filter, Sql, facts_where, words
 from vault.query.lists import Lists
 from vault.query.sources import LABEL_CHARS, RAW, Index, rows_source, rows_where
-from vault.rows import count_rows
+from vault.row_blocks import RowBlocks
+from vault.rows import Row, count_rows
 from vault.search_index import SearchIndex
 
 Positions = npt.NDArray[np.int32]
@@ -25,7 +26,26 @@ RowSet = Callable[[str, str], Iterable[int] | None]
 """``f("verdict", "rejected")``: the positions of rows that the database knows something about; for "none" those that it
 knows anything about, the others being wanted. None: nobody can say."""
 
+FEW = 2_000
+"""So many rows are looked at one by one sooner than a column is read."""
+
+FEW_LARGE = 20
+"""Unless more rows than this have texts of more than 64 KB."""
+
+IN_SEARCH: dict[str, Callable[[Row], str]] = {
+    "prompt": lambda row: "\n".join(message.get("content") or "" for message in row.prompt),
+    "answer": lambda row: (row.completion or {}).get("content") or "",
+    "reference": lambda row: (row.reference or {}).get("content") or "",
+}
+"""Fields whose text is part of what a search looks through."""
+
 _lists = Lists()
+
+
+@lru_cache(maxsize=16)
+def open_blocks(folder: Path) -> RowBlocks:
+    """The rows of an index, to be read one by one."""
+    return RowBlocks(folder)
 
 
 @lru_cache(maxsize=16)
@@ -95,14 +115,39 @@ class Finder:
         """For every row whether the filter keeps it."""
         mask: Mask = np.ones(self.rows, dtype=bool)
         rows_only = wanted.rows_only()
+        for condition in rows_only.conditions:
+            found = self._rare(condition)
+            if found is not None:
+                mask &= found
+                rows_only = replace(rows_only, conditions=tuple(c for c in rows_only.conditions if c != condition))
         if rows_only.active:
-            where = rows_where(rows_only, self._source_for(rows_only))
-            mask &= self._mask_of(self._source_for(rows_only).file, where)
+            source = self._source_for(rows_only)
+            mask &= self._mask_of(source.file, rows_where(rows_only, source))
         if wanted.needs_facts:
             mask &= self._mask_of(self._needed_facts(), facts_where(wanted))
         for word in words(wanted.search):
             mask &= self._holding(word)
         return mask
+
+    def _rare(self, condition: Condition) -> Mask | None:
+        """Which rows have a text in a field, when so few have it anywhere that they are looked at one by one; else None.
+
+        Beyond ASCII and line breaks the index's text is not letter by letter that of the field.
+        """
+        value = condition.value
+        if not self.index or condition.op != "contains" or condition.field not in IN_SEARCH:
+            return None
+        if not value.isascii() or "\n" in value or "\0" in value:
+            return None
+        candidates = np.flatnonzero(self._holding(value))
+        if len(candidates) > FEW:
+            return None
+        blocks = open_blocks(self.index.folder)
+        if blocks.large > FEW_LARGE:
+            return None
+        rows = ((rid, blocks.row(rid)) for rid in candidates.tolist())
+        kept = [rid for rid, row in rows if value.lower() in IN_SEARCH[condition.field](row).lower()]
+        return self._marked(np.array(kept, dtype=np.int32))
 
     def _mask_of(self, file: str, where: Sql) -> Mask:
         sql = f"SELECT _rid FROM read_parquet(?) WHERE {where.text}"  # noqa: S608 - compiled, values are bound

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from vault.query import sources
 from vault.query.counting import Counter
 from vault.query.filters import Filter
-from vault.query.finding import place_of
+from vault.query.finding import open_blocks, place_of
 from vault.query.sources import ANSWER, RAW
 from vault.row_blocks import RowBlocks, cut_row
 from vault.rows import COLUMNS, Row, decode
@@ -19,11 +17,6 @@ from vault.rows import COLUMNS, Row, decode
 PAGE = 50
 CUT_BYTES = 65_536
 """A message list longer than this is shown cut in a table of rows."""
-
-
-@lru_cache(maxsize=16)
-def _open_blocks(folder: Path) -> RowBlocks:
-    return RowBlocks(folder)
 
 
 class Numbered(NamedTuple):
@@ -96,7 +89,7 @@ class RowTable(Counter):
     @property
     def _stored(self) -> RowBlocks:
         assert self.index is not None
-        return _open_blocks(self.index.folder)
+        return open_blocks(self.index.folder)
 
     def row(self, rid: int) -> Row | None:
         """The row at a position, whole, or None."""
