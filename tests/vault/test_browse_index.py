@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from studio.lib.errors import Cancelled
 from vault.browse_form import FilterForm
 from vault.browse_index import index_rows
-from vault.query import OPERATORS, BadFilter, Condition, Filter, RowTable, open_index
+from vault.query import OPERATORS, BadFilter, Condition, Filter, RowTable, finding, open_index
 from vault.rows import Row, assistant, write_rows
 
 ROWS = 400
@@ -130,6 +130,13 @@ FILTERS: list[tuple[Filter, Callable[[Row], bool] | None]] = [
     (Filter(min_tokens=6, max_tokens=10, label="Bus"), None),
     (Filter(group=3), None),
 ]
+CONTAINED = [
+    ("prompt", "MY card"),
+    ("answer", "us"),
+    ("reference", "longer answer"),
+    ("prompt", "é"),
+    ("prompt", "brief.\nwhere"),
+]
 SORTS = [
     "",
     "-row",
@@ -156,6 +163,18 @@ def test_the_index_and_the_file_keep_the_same_rows(
     assert indexed.positions(wanted).tolist() == found and indexed.count(wanted) == len(found)
     if kept is not None:
         assert found == [n for n, row in enumerate(rows) if kept(row)]
+
+
+@pytest.mark.parametrize("few", [-1, 3, 10_000])
+@pytest.mark.parametrize("field,value", CONTAINED)
+def test_a_text_in_a_field_is_found_in_every_way(
+    tables: tuple[RowTable, RowTable, list[Row]], field: str, value: str, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, indexed, _ = tables
+    monkeypatch.setattr(finding, "FEW", few)
+    finding._lists.clear()
+    wanted = one(field, "contains", value)
+    assert indexed.positions(wanted).tolist() == plain.positions(wanted).tolist()
 
 
 @pytest.mark.parametrize("sort", SORTS)
