@@ -84,7 +84,7 @@ def browser_context(request: WorkspaceRequest, version: DatasetVersion) -> dict[
         # What people edited and nobody has committed yet, laid over the rows of this page.
         laid = drafts.lay_over(drafts.live_draft(version), [(n.rid, n.row) for n in page.rows])
     except StudioError as error:
-        return failed(version, error, status=400 if isinstance(error, BadFilter) else 503)
+        return failed(version, error)
     base, values, query = version_path(version), ordered(form, wanted), kept_query(form, wanted)
     return {
         "version": version,
@@ -116,13 +116,13 @@ def browser_context(request: WorkspaceRequest, version: DatasetVersion) -> dict[
     }
 
 
-def failed(version: DatasetVersion, error: StudioError, *, status: int = 503) -> dict[str, Any]:
+def failed(version: DatasetVersion, error: StudioError) -> dict[str, Any]:
     """The context of a page whose rows can't be shown."""
     return {
         "version": version,
         "dataset": version.dataset,
         "tab": "rows",
-        "status": status,
+        "status": 400 if isinstance(error, BadFilter) else 503,
         "problem": error,
         "reset": version_path(version),
         "here": version_path(version),

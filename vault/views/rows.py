@@ -65,7 +65,8 @@ def row(request: WorkspaceRequest, slug: str, number: int, rid: int) -> HttpResp
         previous, following = table.neighbours(rid, wanted, sort=form.order)
         twins, facts = near_duplicates(table, rid)
     except StudioError as error:
-        return render(request, "vault/dataset.html", failed(version, error), status=503)
+        problem = failed(version, error)
+        return render(request, "vault/dataset.html", problem, status=problem["status"])
     query = kept_query(form, wanted)
     standing = drafts.standing(drafts.live_draft(version), rid, found)
     place = {"previous": row_address(version, previous, query), "next": row_address(version, following, query)}
@@ -100,7 +101,8 @@ def row_file(request: WorkspaceRequest, slug: str, number: int, rid: int) -> Htt
     try:
         found: Row | None = browsing.open_table(version).row(rid)
     except StudioError as error:
-        return render(request, "vault/dataset.html", failed(version, error), status=503)
+        problem = failed(version, error)
+        return render(request, "vault/dataset.html", problem, status=problem["status"])
     if found is None:
         raise Http404("There is no such row.")
     text = json.dumps(to_json(found), ensure_ascii=False, indent=2)

@@ -195,6 +195,7 @@ def test_the_order_stays_on_the_way_to_a_row_and_back(viewer_client: Client) -> 
 def test_a_filter_that_needs_a_profile_says_so(viewer_client: Client, query: dict[str, str], said: str) -> None:
     page = viewer_client.get(V1, query)
     assert page.status_code == 400 and said in page.text and "Show all rows" in page.text
+    assert viewer_client.get(V1 + "rows/3/", query).status_code == 400
 
 
 def test_a_pattern_that_would_blow_up_elsewhere_is_answered(viewer_client: Client, workspace: Workspace) -> None:
