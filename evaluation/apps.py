@@ -9,8 +9,11 @@ class EvaluationConfig(AppConfig):
     name = "evaluation"
 
     def ready(self) -> None:
-        """Tell the Vault what was made with its versions."""
+        """Tell the Vault what was made with its versions, and how sure their students were."""
+        from evaluation.confidences import student_confidences
         from evaluation.uses import find_uses
         from vault import uses
+        from vault.reviewing import confidence
 
         uses.register(find_uses)
+        confidence.register(student_confidences)
