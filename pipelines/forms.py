@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from pipelines.spec import MAX_BYTES
 from studio.models import ProviderCredential, Workspace
 from vault.models import Dataset
 
@@ -40,3 +41,30 @@ class TemplateForm(forms.Form):
             case _:
                 return forms.CharField(**common)
         return forms.ChoiceField(choices=[("", "Choose…"), *options], **common)
+
+
+class ImportForm(forms.Form):
+    """A spec as a file or as text. ``cleaned_data["text"]`` is what was given, as text."""
+
+    file = forms.FileField(required=False, label="File", help_text="A spec in YAML or JSON.")
+    pasted = forms.CharField(
+        required=False, label="Or its text", widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"})
+    )
+    name = forms.CharField(required=False, max_length=120, label="Name", help_text="Empty: the name in the spec.")
+
+    def clean(self) -> dict[str, Any]:
+        """Take the file's text, or the pasted one."""
+        values = super().clean() or {}
+        file = values.get("file")
+        if file is not None:
+            if file.size > MAX_BYTES:
+                raise forms.ValidationError(f"The file has {file.size:,} bytes; a spec has at most {MAX_BYTES:,}.")
+            try:
+                values["text"] = file.read().decode("utf-8-sig")
+            except UnicodeDecodeError:
+                raise forms.ValidationError("The file is not text in UTF-8. Save it as UTF-8 and try again.") from None
+        elif values.get("pasted", "").strip():
+            values["text"] = values["pasted"]
+        else:
+            raise forms.ValidationError("Choose a file, or paste the spec's text.")
+        return values

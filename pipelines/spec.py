@@ -27,7 +27,8 @@ from studio.registries import STEPS
 SCHEMA = 1
 MAX_BYTES = 1_000_000
 MAX_NODES = 2_000
-_ID = re.compile(r"[a-z][a-z0-9_]{0,58}")
+ID_PATTERN = "[a-z][a-z0-9_]{0,58}"
+_ID = re.compile(ID_PATTERN)
 ID_RULE = "Use lower-case letters, digits and _, a letter first."
 
 

@@ -2,15 +2,21 @@
 
 from django.urls import path
 
-from pipelines.views import activity, builder, canvas, graph, outputs, pipelines, review, runs, steps
+from pipelines.views import activity, builder, canvas, graph, outputs, pipelines, review, runs, steps, versions
 
 urlpatterns = [
     path("activity/", activity.show, name="activity"),
     path("pipelines/", pipelines.index, name="pipelines"),
     path("pipelines/new/", pipelines.gallery, name="pipeline_new"),
+    path("pipelines/new/from-file/", versions.import_spec, name="pipeline_import"),
+    path("pipelines/spec.schema.json", versions.schema, name="spec_schema"),
     path("pipelines/new/<slug:template>/", pipelines.create, name="pipeline_create"),
     path("pipelines/<slug:slug>/", builder.show, name="pipeline"),
     path("pipelines/<slug:slug>/steps/<str:node>/", builder.save_step, name="pipeline_step"),
+    path("pipelines/<slug:slug>/versions/", versions.index, name="pipeline_versions"),
+    path("pipelines/<slug:slug>/versions/save/", versions.save, name="pipeline_version_save"),
+    path("pipelines/<slug:slug>/versions/diff/", versions.diff, name="pipeline_diff"),
+    path("pipelines/<slug:slug>/versions/<int:number>/restore/", versions.restore, name="pipeline_restore"),
     path("pipelines/<slug:slug>/draft/", canvas.save, name="pipeline_draft"),
     path("pipelines/<slug:slug>/state.json", canvas.show_state, name="pipeline_state"),
     path("pipelines/<slug:slug>/steps/<str:node>/panel/", builder.panel, name="pipeline_panel"),
