@@ -11,6 +11,9 @@ from pipelines.spec import Spec
 from studio.lib.params import describe
 from studio.registries import STEPS
 
+SHORT = 60
+"""Characters of both values together up to which they are shown whole."""
+
 
 @dataclass(frozen=True)
 class ParamChange:
@@ -21,6 +24,11 @@ class ParamChange:
     before: str | None
     after: str | None
     default: str = ""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the two are worth comparing word by word."""
+        return len(self.before or "") + len(self.after or "") > SHORT
 
 
 @dataclass(frozen=True)
