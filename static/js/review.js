@@ -197,7 +197,7 @@ class ReviewDesk extends HTMLElement {
   shown() {
     this.since = performance.now();
     const position = this.row?.dataset.position;
-    this.ahead = position ? fetchRow(`${this.dataset.desk}?after=${position}`).then(parse) : null;
+    this.ahead = position ? fetchRow(`${this.dataset.desk}?after=${position}&ahead=1`).then(parse) : null;
   }
 
   saved({ position, revision, progress }) {

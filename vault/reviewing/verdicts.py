@@ -56,10 +56,11 @@ def tasks_of(review: ReviewRound, user: Any) -> QuerySet[ReviewTask]:
     return found.select_related("item", "seat").order_by("item__position")
 
 
-def next_task(review: ReviewRound, user: Any, *, after: int = 0) -> ReviewTask | None:
-    """The person's first open row after this position, or the first open one before it."""
+def next_task(review: ReviewRound, user: Any, *, after: int = 0, wrap: bool = True) -> ReviewTask | None:
+    """The person's first open row after this position, or (unless ``wrap`` is off) the first open one before it."""
     open_tasks = tasks_of(review, user).filter(answer="")
-    return open_tasks.filter(item__position__gt=after).first() or open_tasks.first()
+    following = open_tasks.filter(item__position__gt=after).first()
+    return open_tasks.first() if following is None and wrap else following
 
 
 def is_blind(review: ReviewRound, user: Any) -> bool:

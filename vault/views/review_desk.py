@@ -31,7 +31,10 @@ SHORT = 80
 @role_required("reviewer")
 @require_safe
 def desk(request: WorkspaceRequest, slug: str, number: int) -> HttpResponse:
-    """The person's next open row, the one after ``?after=``, or the one at ``?at=`` again. htmx gets the row alone."""
+    """The person's next open row, the one after ``?after=``, or the one at ``?at=`` again. htmx gets the row alone.
+
+    ``?ahead=1`` is for fetching before a verdict is given: only a row further on, or nothing.
+    """
     review = get_round(request, slug, number)
     if verdicts.seat_of(review, request.user) is None:
         raise Http404("You have no rows in this round.")
@@ -41,7 +44,11 @@ def desk(request: WorkspaceRequest, slug: str, number: int) -> HttpResponse:
         if task is None:
             raise Http404("This row is not among yours.")
     else:
-        task = verdicts.next_task(review, request.user, after=_number(request.GET.get("after")) or 0)
+        ahead = bool(request.GET.get("ahead"))
+        task = verdicts.next_task(review, request.user, after=_number(request.GET.get("after")) or 0, wrap=not ahead)
+        if task is None and ahead:
+            # A row before this one may be open only because its verdict is still on its way.
+            return HttpResponse(status=204)
         if task is not None and not review.is_open:
             task = None
     context = {**_frame(request, review), **(_row_context(review, task) if task else {}), "task": task}

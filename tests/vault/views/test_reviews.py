@@ -225,3 +225,13 @@ def test_rows_that_wait_for_a_person_are_on_the_home_page_and_in_review(
         assert "4 rows wait for your review" in ada.get(path).text
         assert "for your review" not in editor_client.get(path).text
     assert 'hx-swap="innerHTML">1<' in ada.get("/w/lab/activity/").text
+
+
+def test_a_row_fetched_ahead_is_one_further_on_never_one_whose_verdict_is_on_its_way(
+    editor_client: Client, people: list[User], clients: tuple[Client, Client]
+) -> None:
+    begin(editor_client, people)
+    ada = clients[0]
+    assert 'data-position="4"' in ada.get(DESK, {"after": 3, "ahead": "1"}, headers=HX).text
+    assert ada.get(DESK, {"after": 4, "ahead": "1"}, headers=HX).status_code == 204
+    assert 'data-position="1"' in ada.get(DESK, {"after": 4}, headers=HX).text
