@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 LAYERS = ("File", "Version", "Run", "Student", "GGUF model")
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN, TOP = 184, 52, 76, 16, 4, 30
+ARC = 56
+"""Room at the right for the arcs between versions."""
 
 
 @dataclass
@@ -84,7 +86,7 @@ def lay_out(graph: Graph) -> Graph:
         for place, node in enumerate(column):
             node.x = MARGIN + number * (WIDTH + GAP_X)
             node.y = TOP + place * (HEIGHT + GAP_Y)
-    graph.width = 2 * MARGIN + len(used) * WIDTH + max(len(used) - 1, 0) * GAP_X
+    graph.width = 2 * MARGIN + len(used) * WIDTH + max(len(used) - 1, 0) * GAP_X + ARC
     graph.height = TOP + max((len(column) for column in used), default=0) * (HEIGHT + GAP_Y) - GAP_Y + MARGIN
     graph.links = [_draw(graph.nodes[a], graph.nodes[b], kind) for a, b, kind in graph.pairs]
     return graph

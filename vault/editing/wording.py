@@ -18,7 +18,7 @@ ICONS = {
     "reject": "ban",
     "unreject": "rotate-ccw",
     "label": "check-check",
-    "replace": "replace",
+    "replace": "repeat",
 }
 LONGEST = 6_000
 """Characters of a text that a list of changes compares."""
