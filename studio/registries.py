@@ -30,6 +30,7 @@ STEPS = Registry(
         "filter_json": "pipelines.steps.filter_json:FilterJson",
         "filter_regex": "pipelines.steps.filter_regex:FilterRegex",
         "redact_pii": "pipelines.steps.redact_pii:RedactPii",
+        "agreement": "pipelines.steps.agreement:Agreement",
         "allowed_labels": "pipelines.steps.allowed_labels:AllowedLabels",
         "split": "pipelines.steps.split:Split",
         "leakage_guard": "pipelines.steps.leakage_guard:LeakageGuard",
