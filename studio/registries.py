@@ -31,6 +31,7 @@ STEPS = Registry(
         "filter_regex": "pipelines.steps.filter_regex:FilterRegex",
         "redact_pii": "pipelines.steps.redact_pii:RedactPii",
         "agreement": "pipelines.steps.agreement:Agreement",
+        "judge": "pipelines.steps.judge:Judge",
         "balance": "pipelines.steps.balance:Balance",
         "sample": "pipelines.steps.sample:Sample",
         "allowed_labels": "pipelines.steps.allowed_labels:AllowedLabels",

@@ -126,7 +126,7 @@ def write_answers(
 def _answered(
     rows: Iterable[Row], asker: Asker, find: Find, failed: Mapping[str, str], written: Written, rejects: IO[str]
 ) -> Iterator[Row]:
-    for chunk in _chunks(rows, max(LOOK_AHEAD // asker.samples, 1)):
+    for chunk in chunks(rows, max(LOOK_AHEAD // asker.samples, 1)):
         asked = [[] if asker.is_kept(row) else asker.questions_of(row) for row in chunk]
         calls = find([question.key for questions in asked for question in questions])
         for row, questions in zip(chunk, asked, strict=True):
@@ -153,7 +153,7 @@ def cause_of(reason: str) -> str:
     return reason.split(":", 1)[0].rstrip(".")[:80]
 
 
-def _chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+def chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
     chunk: list[Row] = []
     for row in rows:
         chunk.append(row)
