@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vault.quality.shingles import I64, Mask
+from vault.quality.shingles import I64, WORD, Mask
 from vault.quality.signed_texts import COMMON, F64, PAIRS, Beat, SignedTexts
 
 SMALL = 32
@@ -148,10 +148,11 @@ def _buckets(signed: SignedTexts, texts: I64) -> Iterator[tuple[I64, I64]]:
     bands = signed.keys.shape[1]
     for band in range(bands):
         signed.beat(len(signed) * band // bands, len(signed), f"comparing, band {band + 1} of {bands}")
-        keys = signed.keys[texts, band]
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        fresh = _begins(keys)
+        # Key and place in one number: sorting those is several times faster than sorting places by key.
+        packed = (signed.keys[texts, band].astype(np.uint64) << WORD) | np.arange(len(texts), dtype=np.uint64)
+        packed.sort()
+        order = packed.astype(np.uint32)
+        fresh = _begins(packed >> WORD)
         bucket = np.cumsum(fresh) - 1
         shared = np.bincount(bucket, minlength=1)[bucket] > 1
         yield bucket[shared], texts[order][shared]
