@@ -1,6 +1,6 @@
-"""Importing chat lines against DuckDB reading the same file and writing Parquet.
+"""Importing chat lines against DuckDB and polars reading the same file and writing Parquet.
 
-    pip install distill-studio
+    pip install 'distill-studio[bench]'
     python benchmarks/vault_ingest.py                 # 1,000,000 rows, about 300 MB; needs 1.5 GB of disk
     python benchmarks/vault_ingest.py --rows 100000   # a small try
 
@@ -9,7 +9,8 @@ twice, with quotes, line breaks, other alphabets, system prompts and several tur
 
 *Ours* is the whole import of an upload as a worker does it: encoding, validation of every message, ids (SHA-256 of each
 prompt) made unique, the list of problems, the search column, Parquet, hashing and flushing the files, the database rows.
-*DuckDB* is ``COPY (SELECT * FROM read_json(…)) TO … (FORMAT parquet, COMPRESSION zstd)``: it parses and writes. Each
+*DuckDB* is ``COPY (SELECT * FROM read_json(…)) TO … (FORMAT parquet, COMPRESSION zstd)``: it parses and writes.
+*polars* is ``scan_ndjson(…).sink_parquet(…, compression="zstd")``. Each
 measurement runs in a process of its own, in turns; the smallest of each side counts. Time is measured inside, so that
 starting Python, Django or DuckDB is on neither side's bill; memory is the most that the process ever held.
 
@@ -81,12 +82,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each side")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--child", choices=["ours", "duckdb"])
+    parser.add_argument("--child", choices=["ours", "duckdb", "polars"])
     parser.add_argument("--file", type=Path)
     args = parser.parse_args()
     if args.child:
         with tempfile.TemporaryDirectory() as scratch:
-            found = {"ours": measure_ours, "duckdb": measure_duckdb}[args.child](args.file, Path(scratch))
+            measures = {"ours": measure_ours, "duckdb": measure_duckdb, "polars": measure_polars}
+            found = measures[args.child](args.file, Path(scratch))
         print(json.dumps(found | {"mb": peak_mb()}))
         return
     with tempfile.TemporaryDirectory() as scratch:
@@ -102,7 +104,7 @@ def compare(args: argparse.Namespace, file: Path) -> None:
     print(
         f"{args.rows:,} rows, {size / 1e6:,.0f} MB, made in {time.perf_counter() - began:.0f} s; {os.cpu_count()} processors"
     )
-    found: dict[str, list[dict[str, float]]] = {"duckdb": [], "ours": []}
+    found: dict[str, list[dict[str, float]]] = {"duckdb": [], "polars": [], "ours": []}
     for turn in range(args.rounds):
         for side, seen in found.items():
             result = run_child(side, file)
@@ -119,6 +121,8 @@ def compare(args: argparse.Namespace, file: Path) -> None:
     print(f"RESULT ingest_seconds={best['ours']:.2f}")
     print(f"RESULT ingest_duckdb_seconds={best['duckdb']:.2f}")
     print(f"RESULT ingest_time_ratio={best['ours'] / best['duckdb']:.2f}")
+    print(f"RESULT ingest_polars_seconds={best['polars']:.2f}")
+    print(f"RESULT ingest_time_ratio_polars={best['ours'] / best['polars']:.2f}")
     print(f"RESULT ingest_peak_mb={max(result['mb'] for result in found['ours']):.0f}")
 
 
@@ -138,6 +142,16 @@ def measure_duckdb(file: Path, scratch: Path) -> dict[str, float]:
     connection.execute(
         f"COPY (SELECT * FROM read_json('{file}', format = 'newline_delimited')) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
     )
+    return {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "stored": target.stat().st_size}
+
+
+def measure_polars(file: Path, scratch: Path) -> dict[str, float]:
+    """Polars reads the file and writes Parquet, streaming."""
+    import polars
+
+    target = scratch / "rows.parquet"
+    began, cpu = time.perf_counter(), time.process_time()
+    polars.scan_ndjson(file).sink_parquet(target, compression="zstd")
     return {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu, "stored": target.stat().st_size}
 
 
