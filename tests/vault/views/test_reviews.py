@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -235,3 +237,12 @@ def test_a_row_fetched_ahead_is_one_further_on_never_one_whose_verdict_is_on_its
     assert 'data-position="4"' in ada.get(DESK, {"after": 3, "ahead": "1"}, headers=HX).text
     assert ada.get(DESK, {"after": 4, "ahead": "1"}, headers=HX).status_code == 204
     assert 'data-position="1"' in ada.get(DESK, {"after": 4}, headers=HX).text
+
+
+def test_the_rows_under_a_filter_lead_to_a_round_over_them(editor_client: Client, version: DatasetVersion) -> None:
+    page = editor_client.get(f"{version.dataset.get_absolute_url()}?q=card&label=card_arrival").content.decode()
+    found = re.search(r'href="([^"]*/v1/review/\?[^"]*)"', page)
+    assert found
+    address = html.unescape(found[1])
+    assert "q=card" in address and "label=card_arrival" in address
+    assert "label=card_arrival" in html.unescape(editor_client.get(address).content.decode())
