@@ -8,14 +8,6 @@ from vault.models import Dataset, DatasetVersion
 URL = "/w/lab/vault/datasets/tickets/"
 
 
-def test_the_profile_counts_draws_and_links_to_the_rows(viewer_client: Client, version: DatasetVersion) -> None:
-    page = viewer_client.get(URL + "v1/profile/")
-    assert page.status_code == 200
-    assert "Prompt length" in page.text and "Answer length" in page.text
-    assert f"{URL}v1/?label=top_up" in page.text and f"{URL}v1/?min=" in page.text
-    assert f"{URL}v1/?has=differs" in page.text
-
-
 def test_versions_say_who_what_and_how_many(viewer_client: Client, version: DatasetVersion) -> None:
     page = viewer_client.get(URL + "versions/")
     assert page.status_code == 200
