@@ -54,8 +54,8 @@ def sign_in_link(tmp_path: Path, tiny_student: Path) -> Iterator[str]:
 
 
 def save_setting(page: Page, step: str, values: dict[str, str]) -> None:
-    """Open a step of the outline, fill in its form and save it."""
-    page.get_by_role("list", name="Steps in the order they run").get_by_role("link", name=re.compile(step)).click()
+    """Open a step on the canvas, fill in its form and save it."""
+    page.locator(".react-flow__node", has_text=step).click()
     panel = page.get_by_role("region", name=f"Settings of {step}")
     expect(panel).to_be_visible()
     for label, value in values.items():
@@ -64,7 +64,7 @@ def save_setting(page: Page, step: str, values: dict[str, str]) -> None:
             panel.get_by_text("More settings").click()
         field.fill(value)
     panel.get_by_role("button", name="Save settings").click()
-    expect(page.get_by_role("status").filter(has_text="Saved")).to_be_visible()
+    expect(panel.get_by_role("status").filter(has_text="Saved")).to_be_visible()
 
 
 @pytest.mark.timeout(420)

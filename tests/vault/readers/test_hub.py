@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,18 @@ from vault.readers.hub import HubLimits, fetch, look_up
 
 from ..hub_server import SHA, TABLE, Hub, publish
 from .conftest import read
+
+
+@pytest.fixture(autouse=True)
+def _no_loop_of_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coroutines run in a thread of their own: after a browser test, this one has a running event loop."""
+    run = asyncio.run
+
+    def aside(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(run, coroutine).result()
+
+    monkeypatch.setattr(asyncio, "run", aside)
 
 
 def test_data_files_of_one_recorded_revision_are_fetched_and_nothing_else(hub: dict[str, Any], tmp_path: Path) -> None:
