@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from pipelines import runs
+from pipelines import comparing, runs
 from pipelines import spec as specs
 from pipelines.models import Run, StepRun
 from pipelines.runpages import output_views, spans, step_views
@@ -76,6 +76,7 @@ def show(request: WorkspaceRequest, number: int) -> HttpResponse:
         "can_retry": any(v.step.state in (State.FAILED, State.CANCELLED) for v in views),
         "waiting": [v for v in views if v.step.state == State.WAITING],
         "failed": [v for v in views if v.step.state == State.FAILED],
+        "changes": comparing.changes_since_last(run),
     }
     return render(request, "pipelines/run.html#live" if request.htmx else "pipelines/run.html", context)
 
