@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from studio.jobs import FINISHED, Job, State
 from studio.models import Workspace
-from vault.models import Artifact
+from vault.models import Artifact, Dataset
 
 
 class Pipeline(models.Model):
@@ -68,6 +68,14 @@ class PipelineVersion(models.Model):
         return f"{self.pipeline} v{self.number}"
 
 
+class Priority(models.IntegerChoices):
+    """Which runs' steps are taken first when several wait for a worker."""
+
+    LOW = -1, "Low"
+    NORMAL = 0, "Normal"
+    HIGH = 1, "High"
+
+
 class Run(models.Model):
     """One execution of a pipeline version. Its state is derived from its steps by ``pipelines.runs.advance``."""
 
@@ -78,6 +86,11 @@ class Run(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING, db_index=True)
     request_key = models.CharField(max_length=64, blank=True)
     """Made with the form that started the run: a second submit of the same form finds this run instead of making another."""
+    priority = models.SmallIntegerField(choices=Priority.choices, default=Priority.NORMAL)
+    schedule = models.ForeignKey(
+        "Schedule", null=True, blank=True, on_delete=models.SET_NULL, related_name="runs", editable=False
+    )
+    """What started it, when nobody pressed the button."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -138,6 +151,7 @@ class StepRun(Job):
             *Job.Meta.constraints,
             models.UniqueConstraint(fields=["run", "node"], name="one_step_a_node"),
         ]
+        indexes = [models.Index(fields=["queue", "state", "ready"], name="steps_in_line")]
         ordering = ["position"]
 
     def __str__(self) -> str:
@@ -147,6 +161,20 @@ class StepRun(Job):
     def queue_name(self) -> str:
         """The queue its step class asks for."""
         return self.queue
+
+    @property
+    def room(self) -> Any:
+        """Its run's workspace."""
+        return self.run.workspace_id
+
+    @classmethod
+    def list_running(cls) -> models.QuerySet[Self]:
+        """Steps at work, with their runs."""
+        return super().list_running().select_related("run__workspace")
+
+    def get_absolute_url(self) -> str:
+        """The step's page."""
+        return reverse("run_step", args=[self.run.workspace.slug, self.run.number, self.node])
 
     @classmethod
     def settle(cls) -> None:
@@ -216,3 +244,59 @@ class TeacherCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.teacher} {self.model} {self.fingerprint[:12]}"
+
+
+class Schedule(models.Model):
+    """Starts runs of a pipeline by itself: at an hour, or when a dataset gets a new version. See ``pipelines.schedules``."""
+
+    class Every(models.TextChoices):
+        """What makes it due."""
+
+        DAY = "day", "Every day"
+        WEEK = "week", "Every week"
+        VERSION = "version", "A new version of a dataset"
+
+    class Weekday(models.IntegerChoices):
+        """Days as Python counts them."""
+
+        MONDAY = 0, "Monday"
+        TUESDAY = 1, "Tuesday"
+        WEDNESDAY = 2, "Wednesday"
+        THURSDAY = 3, "Thursday"
+        FRIDAY = 4, "Friday"
+        SATURDAY = 5, "Saturday"
+        SUNDAY = 6, "Sunday"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    pipeline = models.ForeignKey(Pipeline, on_delete=models.CASCADE, related_name="schedules")
+    every = models.CharField(max_length=10, choices=Every.choices)
+    weekday = models.PositiveSmallIntegerField(choices=Weekday.choices, null=True, blank=True)
+    at = models.TimeField(null=True, blank=True)
+    """The hour on the clocks of ``zone``."""
+    zone = models.CharField(max_length=60, default="UTC")
+    dataset = models.ForeignKey(Dataset, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    seen_version = models.PositiveIntegerField(default=0)
+    """The newest version of the dataset that was there when it was looked at last."""
+    next_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    active = models.BooleanField(default=True)
+    looked_at = models.DateTimeField(null=True, blank=True)
+    """When it was due last."""
+    note = models.CharField(max_length=400, blank=True)
+    """What happened then, in words."""
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(every="version", dataset__isnull=False) | models.Q(at__isnull=False),
+                name="a_schedule_knows_when",
+            )
+        ]
+        ordering = ["created_at"]
+
+    def __str__(self) -> str:
+        if self.every == self.Every.VERSION:
+            return f"at every new version of {self.dataset}"
+        day = f"every {self.get_weekday_display()}" if self.every == self.Every.WEEK else "every day"
+        return f"{day} at {self.at:%H:%M} ({self.zone})"

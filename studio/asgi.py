@@ -21,6 +21,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _wsgi = WSGIMiddleware(get_wsgi_application(), workers=conf.read("STUDIO_THREADS"))  # type: ignore[arg-type]
 
+from studio.workers import code_version  # noqa: E402 (its models need Django to be set up)
+
+code_version()  # of the code that is loaded now, not of what an update may put here later
+
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve HTTP through the WSGI application and answer the server's start and stop messages."""

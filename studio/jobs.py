@@ -33,6 +33,7 @@ from django.utils import timezone
 from studio.lib.errors import Cancelled, LeaseLost
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
+RINGS_AT_ONCE = 200
 RING_EXPIRES = 120.0
 """Seconds after which an unanswered ring is dropped, so that rings for a job that waits long don't pile up."""
 
@@ -115,6 +116,21 @@ class Job(models.Model):
         """The Celery queue this job is announced on."""
         return "cpu"
 
+    @property
+    def room(self) -> Any:
+        """The id of the workspace it belongs to: others see that a worker is busy, not with what."""
+        return getattr(self, "workspace_id", None)
+
+    @classmethod
+    def list_running(cls) -> models.QuerySet[Self]:
+        """What is being done now, with whatever :attr:`room` and ``str()`` need."""
+        return cls._default_manager.filter(state=State.RUNNING)
+
+    @classmethod
+    def pick_for_ringing(cls, due: models.QuerySet[Self]) -> list[Self]:
+        """Which of the jobs without a ringer are rung for now, the oldest first."""
+        return list(due.order_by("created_at")[:RINGS_AT_ONCE])
+
     # --- reading -----------------------------------------------------------------------------------------------------
 
     @property
@@ -157,10 +173,12 @@ class Job(models.Model):
 
     @classmethod
     def claim(cls, pk: Any) -> Self | None:
-        """Take a ready job; None when somebody else has it or it is not to be done now."""
+        """Take a ready job; None when somebody else has it, it is not to be done now, or this worker is drained."""
+        from studio import workers
+
         now = timezone.now()
         taken = (
-            cls._default_manager.filter(pk=pk, state=State.PENDING, ready=True)
+            cls._default_manager.filter(workers.may_claim(), pk=pk, state=State.PENDING, ready=True)
             .filter(Q(not_before__isnull=True) | Q(not_before__lte=now))
             .update(
                 state=State.RUNNING,
@@ -310,13 +328,14 @@ def cut_dead_leases(model: type[Job], *, counts_as_attempt: bool = True) -> int:
     pardon: dict[str, Any] = {} if counts_as_attempt else {"max_attempts": F("max_attempts") + 1}
     cut = 0
     for job in model._default_manager.filter(state=State.RUNNING, owner__startswith=here):
-        if not _is_alive(job.owner.removeprefix(here)):
+        if not is_alive(job.owner.removeprefix(here)):
             mine = model._default_manager.filter(pk=job.pk, state=State.RUNNING, attempt=job.attempt)
             cut += mine.update(lease_until=past, **pardon)
     return cut
 
 
-def _is_alive(pid: str) -> bool:
+def is_alive(pid: str) -> bool:
+    """Whether a process with this id runs on this machine."""
     if not pid.isdigit():
         return False
     try:
@@ -354,7 +373,7 @@ def reap(model: type[Job], *, now: datetime | None = None) -> dict[str, int]:
         Q(not_before__isnull=True) | Q(not_before__lte=now),
         Q(rung_at__isnull=True) | Q(rung_at__lt=now - RING_AGAIN_AFTER),
     )
-    for job in ready.order_by("created_at")[:200]:
+    for job in model.pick_for_ringing(ready):
         job.ring()
         counts["rung"] += 1
     return counts

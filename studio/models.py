@@ -1,4 +1,7 @@
-"""Who works where, with which secrets, and what was done: workspaces, members, credentials, sign-in links, audit events."""
+"""Who works where, with which secrets, what was done, who does the work and who is told of it.
+
+Workspaces, members, credentials, sign-in links, audit events; workers; notifications, webhooks and what was sent.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models
 
+from studio.jobs import Job
 from studio.lib.errors import StudioError
 
 
@@ -60,6 +64,19 @@ def _fernet() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])
 
 
+def encrypt(secret: str) -> bytes:
+    """A secret as it may be stored: under the newest encryption key."""
+    return _fernet().encrypt(secret.encode())
+
+
+def decrypt(stored: bytes) -> str | None:
+    """A stored secret, or None when no known key opens it."""
+    try:
+        return _fernet().decrypt(stored).decode()
+    except InvalidToken:
+        return None
+
+
 class ProviderCredential(models.Model):
     """An API key of a provider, encrypted at rest. Specs and params name it; only a running step reads it."""
 
@@ -84,18 +101,18 @@ class ProviderCredential(models.Model):
 
     def seal(self, secret: str) -> None:
         """Store ``secret`` encrypted, with its last characters as a hint."""
-        self.encrypted = _fernet().encrypt(secret.encode())
+        self.encrypted = encrypt(secret)
         self.hint = secret[-4:] if len(secret) >= 12 else ""
 
     def reveal(self) -> str:
         """The secret; raises ``StudioError`` when no known key decrypts it."""
-        try:
-            return _fernet().decrypt(bytes(self.encrypted)).decode()
-        except InvalidToken:
+        secret = decrypt(bytes(self.encrypted))
+        if secret is None:
             raise StudioError(
                 f"The key of credential '{self.name}' can't be decrypted with the present encryption keys.",
                 action="Enter the provider's key again, or restore the old key in STUDIO_ENCRYPTION_KEYS.",
-            ) from None
+            )
+        return secret
 
 
 class SignInLink(models.Model):
@@ -129,3 +146,176 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor} {self.verb} {self.subject}"
+
+
+class Worker(models.Model):
+    """One Celery worker on one machine: written by its processes, read by the workers page. Outlives restarts, so that a
+    drained worker stays drained."""
+
+    machine = models.CharField(max_length=120)
+    label = models.CharField(max_length=60)
+    """The part of its Celery name before the @: "gpu", "cpu"."""
+    queues: Any = models.JSONField(default=list)
+    concurrency = models.PositiveIntegerField(default=1)
+    """How many jobs it can do at once."""
+    gpus: Any = models.JSONField(default=list)
+    """``[{"name", "memory_bytes"}]`` of the GPUs that its jobs may use."""
+    memory_bytes = models.BigIntegerField(null=True, blank=True)
+    cpus = models.PositiveIntegerField(default=1)
+    code = models.CharField(max_length=60, blank=True)
+    started_at = models.DateTimeField()
+    beat_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    """When it said good-bye; a killed one says nothing and falls silent."""
+    draining_since = models.DateTimeField(null=True, blank=True)
+    drained_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["machine", "label"], name="one_worker_a_name")]
+        ordering = ["machine", "label"]
+
+    def __str__(self) -> str:
+        return f"{self.label} on {self.host}"
+
+    @property
+    def host(self) -> str:
+        """The machine's name as people know it, without the id of its process namespace."""
+        name, _, namespace = str(self.machine).rpartition(".")
+        return name if name and namespace.isdigit() else str(self.machine)
+
+
+class WorkerProcess(models.Model):
+    """A process of a worker: with its machine's name it is the ``owner`` of the jobs it claimed."""
+
+    worker = models.ForeignKey(Worker, on_delete=models.CASCADE, related_name="processes")
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    beat_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["worker", "pid"], name="one_row_a_process")]
+        ordering = ["started_at"]
+
+    def __str__(self) -> str:
+        return f"{self.worker}, process {self.pid}"
+
+
+class Notification(models.Model):
+    """One thing one person is told in the app."""
+
+    class Tone(models.TextChoices):
+        """The word of its pill: how it went."""
+
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+        WAITING = "waiting", "Waiting for a person"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    tone = models.CharField(max_length=10, choices=Tone.choices)
+    title = models.CharField(max_length=200)
+    text = models.TextField(blank=True)
+    url = models.CharField(max_length=300)
+    created_at = models.DateTimeField(auto_now_add=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "read_at"])]
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.title} (to {self.user})"
+
+
+class NotificationChoice(models.Model):
+    """What a member wants to be told of, and whether by e-mail too. Without a row: of their own runs, in the app alone."""
+
+    class About(models.TextChoices):
+        """Which runs."""
+
+        MINE = "mine", "Runs I started or scheduled"
+        ALL = "all", "All runs of this workspace"
+        NONE = "none", "Nothing"
+
+    class Mail(models.TextChoices):
+        """Which of these also go out by e-mail."""
+
+        NEVER = "never", "Nothing"
+        TROUBLE = "trouble", "Runs that failed or wait for a person"
+        ALL = "all", "Everything I am told of"
+
+    membership = models.OneToOneField(Membership, on_delete=models.CASCADE, related_name="notification_choice")
+    about = models.CharField(max_length=10, choices=About.choices, default=About.MINE)
+    mail = models.CharField(max_length=10, choices=Mail.choices, default=Mail.NEVER)
+
+    def __str__(self) -> str:
+        return f"{self.membership.user}: {self.about}, e-mail {self.mail}"
+
+
+class Webhook(models.Model):
+    """An address of a workspace's own that is told of its runs, with the secret that signs what is sent there."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="webhooks")
+    url = models.CharField(max_length=500)
+    events: Any = models.JSONField(default=list)
+    encrypted = models.BinaryField()
+    active = models.BooleanField(default=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["created_at"]
+
+    def __str__(self) -> str:
+        return self.url
+
+    def seal(self, secret: str) -> None:
+        """Store the signing secret encrypted."""
+        self.encrypted = encrypt(secret)
+
+    def reveal(self) -> str:
+        """The signing secret; raises ``StudioError`` when no known key decrypts it."""
+        secret = decrypt(bytes(self.encrypted))
+        if secret is None:
+            raise StudioError(
+                f"The secret of the webhook to {self.url} can't be decrypted with the present encryption keys.",
+                action="Remove the webhook and add it again, or restore the old key in STUDIO_ENCRYPTION_KEYS.",
+            )
+        return secret
+
+
+class Delivery(Job):
+    """One message on its way out of the house: to a webhook, or to a person by e-mail. Tried again until it is taken."""
+
+    task = "studio.tasks.deliver"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="deliveries")
+    webhook = models.ForeignKey(Webhook, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries")
+    notification = models.ForeignKey(
+        Notification, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    event = models.CharField(max_length=40)
+    payload: Any = models.JSONField(default=dict)
+    tries: Any = models.JSONField(default=list)
+    """``[{"at", "status", "milliseconds", "error"}]`` of every attempt so far, the last ten."""
+
+    class Meta(Job.Meta):
+        abstract = False
+        constraints = [
+            *Job.Meta.constraints,
+            models.CheckConstraint(
+                condition=models.Q(webhook__isnull=False) ^ models.Q(notification__isnull=False),
+                name="a_delivery_has_one_receiver",
+            ),
+        ]
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.event} to {self.webhook or self.notification}"
+
+    @property
+    def queue_name(self) -> str:
+        """Sending waits for the network, not for a processor."""
+        return "io"

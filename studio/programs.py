@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import urllib.error
@@ -39,6 +40,18 @@ def worker_program(name: str, *, queues: str, concurrency: int, env: dict[str, s
     return Program(
         name=f"{name} worker", command=command, env=env, cwd=BASE_DIR, stop_signal=signal.SIGQUIT, grace=6, tier=1
     )
+
+
+def gpu_workers(gpus: int) -> list[tuple[str, dict[str, str]]]:
+    """Label and environment of the workers of the gpu queue: one a GPU, so that a GPU does one job at a time; one without any.
+
+    ``CUDA_VISIBLE_DEVICES`` of the operator's own is kept, and its GPUs are dealt out.
+    """
+    if gpus < 2:
+        return [("gpu", {})]
+    named = [part.strip() for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()]
+    devices = named[:gpus] if len(named) >= gpus else [str(n) for n in range(gpus)]
+    return [(f"gpu{n}", {"CUDA_VISIBLE_DEVICES": device}) for n, device in enumerate(devices)]
 
 
 def clock_program(*, schedule: Path, env: dict[str, str]) -> Program:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.apps import apps
 
-from studio import jobs
+from studio import jobs, workers
 
 
 @shared_task(ignore_result=True)
@@ -14,3 +14,4 @@ def reap() -> None:
             jobs.cut_dead_leases(model)
             jobs.reap(model)
             model.settle()
+    workers.tidy()

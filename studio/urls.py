@@ -4,7 +4,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
 from evaluation.views import home
-from studio.views import accounts, credentials, health, members, styleguide
+from studio.views import accounts, credentials, health, members, styleguide, workers
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -26,6 +26,8 @@ urlpatterns = [
     path("w/<slug:workspace>/settings/keys/<uuid:pk>/test/", credentials.test, name="credential_test"),
     path("w/<slug:workspace>/settings/keys/<uuid:pk>/remove/", credentials.remove, name="credential_remove"),
     path("w/<slug:workspace>/settings/audit/", members.audit_trail, name="audit"),
+    path("w/<slug:workspace>/settings/workers/", workers.index, name="workers"),
+    path("w/<slug:workspace>/settings/workers/<int:pk>/drain/", workers.drain, name="worker_drain"),
     path("w/<slug:workspace>/vault/", include("vault.urls")),
     path("w/<slug:workspace>/", include("pipelines.urls")),
     path("w/<slug:workspace>/", include("evaluation.urls")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from django.db import models
 
@@ -38,3 +38,13 @@ class Derivation(Job):
     def queue_name(self) -> str:
         """It reads whole datasets: a processor's work."""
         return "cpu"
+
+    @property
+    def room(self) -> Any:
+        """The workspace of what it is computed from."""
+        return self.artifact.workspace_id
+
+    @classmethod
+    def list_running(cls) -> models.QuerySet[Self]:
+        """What is being computed, with what it is computed from."""
+        return super().list_running().select_related("artifact")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -54,6 +54,16 @@ class Draft(Job):
     def queue_name(self) -> str:
         """A commit reads and writes a whole version: a processor's work."""
         return "cpu"
+
+    @property
+    def room(self) -> Any:
+        """The workspace of its dataset."""
+        return self.version.dataset.workspace_id
+
+    @classmethod
+    def list_running(cls) -> models.QuerySet[Self]:
+        """Commits at work, with their datasets."""
+        return super().list_running().select_related("version__dataset")
 
     @property
     def is_open(self) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
+from django.urls import reverse
 
 from studio.jobs import Job
 from studio.models import Workspace
@@ -44,3 +45,12 @@ class Upload(Job):
     def queue_name(self) -> str:
         """Reading files waits for the disk, not for a processor."""
         return "io"
+
+    @classmethod
+    def list_running(cls) -> models.QuerySet[Self]:
+        """Imports at work, with their workspaces."""
+        return super().list_running().select_related("workspace")
+
+    def get_absolute_url(self) -> str:
+        """The import's page."""
+        return reverse("upload", args=[self.workspace.slug, self.pk])

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 
 from studio import broker as brokers
-from studio import conf, preparation, programs, recovery, startup
+from studio import conf, preparation, programs, recovery, startup, workers
 from studio.broker import Broker
 from studio.lib.errors import StudioError
 from studio.supervisor import Supervisor
@@ -87,6 +87,7 @@ class Command(BaseCommand):
             self.say("\nStopping …")
             supervisor.stop()
             recovery.give_back(counts_as_attempt=False)
+            workers.tidy()
             self.say("Stopped. `make run` goes on where this stood.")
 
     def start_all(
@@ -103,7 +104,8 @@ class Command(BaseCommand):
         supervisor.start(programs.web_program(host=host, port=port, env=env))
         supervisor.start(programs.worker_program("cpu", queues="cpu", concurrency=cpu_workers, env=env))
         supervisor.start(programs.worker_program("io", queues="io", concurrency=IO_WORKERS, env=env))
-        supervisor.start(programs.worker_program("gpu", queues="gpu", concurrency=1, env=env))
+        for label, own in programs.gpu_workers(len(workers.find_gpus())):
+            supervisor.start(programs.worker_program(label, queues="gpu", concurrency=1, env={**env, **own}))
         supervisor.start(programs.clock_program(schedule=settings.DATA_ROOT / "run" / "clock", env=env))
         supervisor.wait_until("web server", lambda: programs.answers(url), timeout=READY_SECONDS)
 
