@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from pipelines import attempts
 from pipelines.child import run_child
 from pipelines.models import MetricPoint, StepRun
 from studio.lib.errors import StepError
@@ -58,6 +59,7 @@ class StepContext:
         self._on_progress = on_progress
         self.scratch = store.scratch_dir(scratch_name(job.pk))
         log_path(job.pk).parent.mkdir(parents=True, exist_ok=True)
+        self.meter = attempts.Meter()
         self._points: dict[tuple[str, int], float] = {}
         self._progress: dict[str, Any] = {}
         self._last_write = 0.0
@@ -101,6 +103,7 @@ class StepContext:
         pending, self._progress = self._progress, {}
         self.job.heartbeat(**pending)
         self._write_points()
+        attempts.sample(self.job, self.meter)
         if pending:
             self._on_progress(self.job)
 
@@ -152,6 +155,8 @@ class StepContext:
                     self.metric(str(event["name"]), float(event["value"]), at=int(event["at"]))
                 case "log":
                     self.log(str(event.get("message", "")))
+                case "usage":
+                    self.meter.note_gpu(event.get("gpu_memory_bytes"))
             if on_event is not None:
                 on_event(event)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import structlog
 from django.db import OperationalError, transaction
 from pydantic import ValidationError
 
-from pipelines import runs
+from pipelines import attempts, runs
 from pipelines.context import StepContext, exclusive, scratch_name
 from pipelines.models import StepOutput, StepRun
 from pipelines.steps.base import InputArtifact, Step, StepResult
@@ -62,7 +63,11 @@ def _attempt(job: StepRun, on_progress: Callable[[StepRun], None]) -> None:
     try:
         context = StepContext(job, on_progress=on_progress)
         with exclusive(context.scratch):
-            _run_or_reuse(job, context)
+            try:
+                _run_or_reuse(job, context)
+            finally:
+                with suppress(OperationalError):
+                    attempts.sample(job, context.meter)
     except Cancelled:
         job.finish(State.CANCELLED)
     except WaitForPerson as question:

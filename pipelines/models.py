@@ -176,12 +176,104 @@ class StepRun(Job):
         """The step's page."""
         return reverse("run_step", args=[self.run.workspace.slug, self.run.number, self.node])
 
+    def note_begin(self) -> None:
+        """Begin the record of this attempt."""
+        from pipelines import attempts
+
+        attempts.begin(self)
+
+    def note_end(self, outcome: str, *, error: str = "", action: str = "", trace: str = "") -> None:
+        """End the record of this attempt."""
+        from pipelines import attempts
+
+        attempts.end(self, outcome, error=error, action=action, trace=trace)
+
+    @classmethod
+    def note_lost(cls) -> None:
+        """End the records of attempts that lost their lease."""
+        from pipelines import attempts
+
+        attempts.close_lost()
+
     @classmethod
     def settle(cls) -> None:
         """Bring runs up to date with steps that the reaper moved."""
         from pipelines import runs
 
         runs.advance_stale()
+
+
+class StepAttempt(models.Model):
+    """One try of one step: who made it, when, how it ended, and what it used. Never changed once it has ended.
+
+    Sizes in bytes, None where the machine does not tell. See ``pipelines.attempts``, the only writer.
+    """
+
+    class Outcome(models.TextChoices):
+        """How it ended; blank while it is under way."""
+
+        SUCCEEDED = "succeeded", "Succeeded"
+        REUSED = "reused", "Reused"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+        RELEASED = "released", "To be tried again"
+        WAITING = "waiting", "Waited for a person"
+        LOST = "lost", "Lost its worker"
+
+    step_run = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveIntegerField()
+    owner = models.CharField(max_length=120, blank=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
+    error = models.TextField(blank=True)
+    action = models.TextField(blank=True)
+    trace = models.TextField(blank=True)
+    sampled_at = models.DateTimeField(null=True, blank=True)
+    """When the figures below were taken last."""
+    memory_bytes = models.BigIntegerField(null=True, blank=True)
+    """Resident memory of the processes that did the work, at the last sample."""
+    peak_memory_bytes = models.BigIntegerField(null=True, blank=True)
+    cpu_seconds = models.FloatField(null=True, blank=True)
+    gpu_memory_bytes = models.BigIntegerField(null=True, blank=True)
+    """The most that torch held on the GPUs."""
+    bytes_read = models.BigIntegerField(null=True, blank=True)
+    bytes_written = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["step_run", "number"], name="one_record_an_attempt"),
+            models.CheckConstraint(
+                condition=models.Q(outcome="", ended_at__isnull=True)
+                | (~models.Q(outcome="") & models.Q(ended_at__isnull=False)),
+                name="an_ended_attempt_has_an_outcome",
+            ),
+        ]
+        ordering = ["started_at", "number"]
+
+    def __str__(self) -> str:
+        return f"Attempt {self.number} of {self.step_run}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is under way."""
+        return self.ended_at is None
+
+    @property
+    def status(self) -> str:
+        """The word of its pill."""
+        looks = {"reused": "cached", "released": "warning", "lost": "warning"}
+        return looks.get(self.outcome, self.outcome) or "running"
+
+    @property
+    def says(self) -> str:
+        """How it ended, for people."""
+        return self.get_outcome_display() if self.outcome else "Running"
+
+    @property
+    def seconds(self) -> float:
+        """Seconds it took, until now when it is under way."""
+        return max(((self.ended_at or timezone.now()) - self.started_at).total_seconds(), 0.0)
 
 
 class StepOutput(models.Model):

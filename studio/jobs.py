@@ -177,23 +177,38 @@ class Job(models.Model):
         from studio import workers
 
         now = timezone.now()
-        taken = (
-            cls._default_manager.filter(workers.may_claim(), pk=pk, state=State.PENDING, ready=True)
-            .filter(Q(not_before__isnull=True) | Q(not_before__lte=now))
-            .update(
-                state=State.RUNNING,
-                attempt=F("attempt") + 1,
-                owner=worker_name(),
-                lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
-                started_at=now,
-                finished_at=None,
-                progress_since=None,
-                error="",
-                action="",
-                trace="",
+        with transaction.atomic():
+            taken = (
+                cls._default_manager.filter(workers.may_claim(), pk=pk, state=State.PENDING, ready=True)
+                .filter(Q(not_before__isnull=True) | Q(not_before__lte=now))
+                .update(
+                    state=State.RUNNING,
+                    attempt=F("attempt") + 1,
+                    owner=worker_name(),
+                    lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
+                    started_at=now,
+                    finished_at=None,
+                    progress_since=None,
+                    error="",
+                    action="",
+                    trace="",
+                )
             )
-        )
-        return cls._default_manager.get(pk=pk) if taken else None
+            if not taken:
+                return None
+            job = cls._default_manager.get(pk=pk)
+            job.note_begin()
+        return job
+
+    def note_begin(self) -> None:
+        """Called in the transaction of a claim, for kinds of jobs that keep a record of every attempt."""
+
+    def note_end(self, outcome: str, *, error: str = "", action: str = "", trace: str = "") -> None:
+        """Called in the transaction that ends an attempt. ``outcome``: a finished state, "released" or "waiting"."""
+
+    @classmethod
+    def note_lost(cls) -> None:
+        """Called in the transaction in which the reaper took jobs from dead workers."""
 
     def _mine(self) -> models.QuerySet[Self]:
         return type(self)._default_manager.filter(pk=self.pk, state=State.RUNNING, attempt=self.attempt)
@@ -216,7 +231,11 @@ class Job(models.Model):
 
     def finish(self, state: State, *, error: str = "", action: str = "", trace: str = "") -> None:
         """End this attempt for good: succeeded, failed or cancelled."""
-        self.write(state=state, finished_at=timezone.now(), lease_until=None, error=error, action=action, trace=trace)
+        with transaction.atomic():
+            self.write(
+                state=state, finished_at=timezone.now(), lease_until=None, error=error, action=action, trace=trace
+            )
+            self.note_end(state, error=error, action=action, trace=trace)
 
     def release(self, *, error: str, action: str = "", trace: str = "", delay: timedelta = timedelta()) -> None:
         """Give it back to be tried again after ``delay``, keeping what went wrong visible meanwhile.
@@ -226,22 +245,26 @@ class Job(models.Model):
         if self._cancel_is_requested():
             self.finish(State.CANCELLED)
             return
-        self.write(
-            state=State.PENDING,
-            lease_until=None,
-            not_before=timezone.now() + delay,
-            error=error,
-            action=action,
-            trace=trace,
-            rung_at=None,
-        )
+        with transaction.atomic():
+            self.write(
+                state=State.PENDING,
+                lease_until=None,
+                not_before=timezone.now() + delay,
+                error=error,
+                action=action,
+                trace=trace,
+                rung_at=None,
+            )
+            self.note_end("released", error=error, action=action, trace=trace)
 
     def wait(self, *, question: str, action: str = "") -> None:
         """Hand over to a person; the worker is freed. A job that somebody asked to cancel meanwhile ends as cancelled instead."""
         if self._cancel_is_requested():
             self.finish(State.CANCELLED)
             return
-        self.write(state=State.WAITING, lease_until=None, error=question, action=action)
+        with transaction.atomic():
+            self.write(state=State.WAITING, lease_until=None, error=question, action=action)
+            self.note_end("waiting", error=question, action=action)
 
     # --- a person's moves --------------------------------------------------------------------------------------------
 
@@ -350,25 +373,7 @@ def is_alive(pid: str) -> bool:
 def reap(model: type[Job], *, now: datetime | None = None) -> dict[str, int]:
     """Take jobs from dead workers and ring for what is ready and has no ringer. Returns counts of both."""
     now = now or timezone.now()
-    lost = model._default_manager.filter(state=State.RUNNING, lease_until__lt=now)
-    counts = {"given_up": 0, "taken_back": 0, "rung": 0}
-    counts["cancelled"] = lost.filter(cancel_requested_at__isnull=False).update(
-        state=State.CANCELLED, finished_at=now, lease_until=None
-    )
-    counts["given_up"] = lost.filter(attempt__gte=F("max_attempts")).update(
-        state=State.FAILED,
-        finished_at=now,
-        lease_until=None,
-        error="The worker stopped answering while it did this, as often as it may be tried.",
-        action="Look at the worker's log (out of memory is the usual cause), lower the step's memory use, then retry.",
-    )
-    counts["taken_back"] = lost.update(
-        state=State.PENDING,
-        lease_until=None,
-        rung_at=None,
-        not_before=None,
-        error="The worker stopped answering; starting again.",
-    )
+    counts = {**_take_back(model, now=now), "rung": 0}
     ready = model._default_manager.filter(state=State.PENDING, ready=True).filter(
         Q(not_before__isnull=True) | Q(not_before__lte=now),
         Q(rung_at__isnull=True) | Q(rung_at__lt=now - RING_AGAIN_AFTER),
@@ -376,4 +381,32 @@ def reap(model: type[Job], *, now: datetime | None = None) -> dict[str, int]:
     for job in model.pick_for_ringing(ready):
         job.ring()
         counts["rung"] += 1
+    return counts
+
+
+@transaction.atomic
+def _take_back(model: type[Job], *, now: datetime) -> dict[str, int]:
+    """Move every job whose lease ended before ``now``; each is counted under what became of it."""
+    lost = model._default_manager.filter(state=State.RUNNING, lease_until__lt=now)
+    counts = {
+        "cancelled": lost.filter(cancel_requested_at__isnull=False).update(
+            state=State.CANCELLED, finished_at=now, lease_until=None
+        ),
+        "given_up": lost.filter(attempt__gte=F("max_attempts")).update(
+            state=State.FAILED,
+            finished_at=now,
+            lease_until=None,
+            error="The worker stopped answering while it did this, as often as it may be tried.",
+            action="Look at the worker's log (out of memory is the usual cause), lower the step's memory use, then retry.",
+        ),
+        "taken_back": lost.update(
+            state=State.PENDING,
+            lease_until=None,
+            rung_at=None,
+            not_before=None,
+            error="The worker stopped answering; starting again.",
+        ),
+    }
+    if any(counts.values()):
+        model.note_lost()
     return counts

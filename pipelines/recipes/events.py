@@ -30,6 +30,9 @@ from studio.lib.disk import is_disk_full
 PROGRESS_EVERY = 0.2
 """Seconds between two progress events; the last one (done == total) is always sent."""
 
+USAGE_EVERY = 1.0
+"""Seconds between two events about memory."""
+
 PARENT_EVERY = 2.0
 """Seconds between two looks at whether the parent still lives."""
 
@@ -49,6 +52,7 @@ class Events:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._last_progress = -math.inf
+        self._last_usage = -math.inf
 
     def emit(self, event: str, **fields: Any) -> None:
         """Write one event. Values must be JSON; infinity and NaN become null (JSON has neither)."""
@@ -65,6 +69,17 @@ class Events:
             return
         self._last_progress = now
         self.emit("progress", done=done, total=total, unit=unit, note=note)
+        self.usage()
+
+    def usage(self) -> None:
+        """What only this process knows of the memory it uses: the most that torch held on the GPUs. At most once a second."""
+        now = time.monotonic()
+        if now - self._last_usage < USAGE_EVERY:
+            return
+        self._last_usage = now
+        held = gpu_memory()
+        if held is not None:
+            self.emit("usage", gpu_memory_bytes=held)
 
     def metric(self, name: str, value: float, *, at: int) -> None:
         """One point of a live curve: ``value`` of ``name`` at optimiser step ``at``. Infinity and NaN have no place on it."""
@@ -81,7 +96,17 @@ class Events:
 
     def result(self, **fields: Any) -> None:
         """The last event of a run that succeeded."""
+        self._last_usage = -math.inf
+        self.usage()
         self.emit("result", **fields)
+
+
+def gpu_memory() -> int | None:
+    """The most bytes torch has held on all GPUs together; None when torch was not loaded or uses none."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
+        return None
+    return sum(int(torch.cuda.max_memory_reserved(n)) for n in range(torch.cuda.device_count()))
 
 
 def _finite(value: Any) -> Any:

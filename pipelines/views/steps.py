@@ -10,7 +10,7 @@ from django.http import FileResponse, Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from pipelines import runs
+from pipelines import attempts, runs
 from pipelines.context import log_path
 from pipelines.models import StepRun
 from pipelines.runpages import log_tail, metric_chart, output_views, shown, step_view, summary_items
@@ -40,6 +40,7 @@ def show(request: WorkspaceRequest, number: int, node: str) -> HttpResponse:
         "summary": summary_items(step.summary),
         "chart_live": "" if step.is_finished else "yes",
         "questions": questions(step, request.workspace) if step.state == State.WAITING else [],
+        "attempts": attempts.list_of_step(step),
         "log": log_tail(step.reused_from_id or step.pk),
         "show_trace": bool(step.trace) and request.membership.at_least(Role.EDITOR),
     }

@@ -24,6 +24,16 @@ def main() -> None:
             sys.exit(3)
         case "out_of_memory":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "burn":
+            held = bytearray(config["megabytes"] << 20)
+            held[::4096] = b"x" * len(held[::4096])
+            print(json.dumps({"event": "usage", "gpu_memory_bytes": 5 << 30}), flush=True)
+            end = time.process_time() + config["seconds"]
+            while time.process_time() < end:
+                pass
+            # Long enough for the parent to look once more while this is at its largest.
+            time.sleep(2.5)
+            print(json.dumps({"event": "result"}), flush=True)
         case "hang":
             grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             print(json.dumps({"event": "pids", "pids": [os.getpid(), grandchild.pid]}), flush=True)
