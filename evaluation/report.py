@@ -185,7 +185,7 @@ def describe_pair(student: Judged, other: Judged, metric: str, counts: PairedCou
         "only_a": counts.only_a,
         "only_b": counts.only_b,
         "neither": counts.neither,
-        "p": mcnemar_exact(counts.only_a, counts.only_b),
+        "p": mcnemar_exact(round(counts.only_a), round(counts.only_b)),
     }
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from evaluation.statistics import Estimate, PairedCounts, paired_difference, rows_needed, verdict_of_margin
-from evaluation.wording import interval, percent, point_range, points
+from evaluation.statistics import Estimate, NonInferiority, PairedCounts, noninferiority_of_pairs
+from evaluation.wording import interval, p_value, percent, point_range, points
 
 Tone = Literal["good", "bad", "unclear", "plain"]
 FEW_ROWS = 30
+FEW_CLUSTERS = 20
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,21 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a verdict is made from. Estimates are proportions; ``pairs`` is student against teacher by the reference."""
+    """What a verdict is made from. Estimates are proportions; ``pairs`` is student against teacher by the reference.
+
+    ``test`` is the test against the margin; where it is missing the one of ``pairs`` is made. A test of ``means`` (student's,
+    teacher's) of a ``measure`` that is no yes or no goes before that of the pairs.
+    """
 
     rows: int
     accuracy: Estimate | None = None
     agreement: Estimate | None = None
     teacher_accuracy: Estimate | None = None
     pairs: PairedCounts | None = None
+    test: NonInferiority | None = None
+    means: tuple[float, float] | None = None
+    measure: str = ""
+    cluster_name: str = ""
     base_name: str = ""
     base_difference: Estimate | None = None
     base_measure: str = ""
@@ -44,8 +53,12 @@ def decide(evidence: Evidence, *, margin: float) -> Verdict:
     if evidence.rows == 0:
         return Verdict("There are no held-out rows, so nothing was measured.", "unclear")
     details = _details(evidence)
-    if evidence.pairs is not None and evidence.pairs.n and not evidence.same_answers:
-        return _against_reference(evidence.pairs, evidence, margin=margin, details=details)
+    if not evidence.same_answers:
+        test = evidence.test
+        if test is None and evidence.pairs is not None and evidence.pairs.n:
+            test = noninferiority_of_pairs(evidence.pairs, margin=margin)
+        if test is not None and test.n:
+            return _against_teacher(test, evidence, margin=margin, details=details)
     figure = evidence.agreement or evidence.accuracy
     if figure is None:
         return Verdict(
@@ -73,34 +86,65 @@ def _rows(n: int) -> str:
     return "row" if n == 1 else "rows"
 
 
-def _against_reference(pairs: PairedCounts, evidence: Evidence, *, margin: float, details: list[str]) -> Verdict:
-    difference = paired_difference(pairs)
-    if difference is None:
-        return Verdict("There is nothing to judge by: no row has both answers and a reference.", "unclear", details)
-    student, teacher = (pairs.both + pairs.only_a) / pairs.n, (pairs.both + pairs.only_b) / pairs.n
-    facts = (
-        f"it is right on {percent(student)} of {pairs.n:,} held-out {_rows(pairs.n)}, the teacher on {percent(teacher)} "
-        f"(difference {points(difference.value, signed=True)}, {point_range(difference)})"
-    )
-    outcome = verdict_of_margin(difference, margin=margin)
-    if outcome == "within":
-        return Verdict(f"The student can replace the teacher within {points(margin)}: {facts}.", "good", details)
-    if outcome == "outside":
+def _against_teacher(test: NonInferiority, evidence: Evidence, *, margin: float, details: list[str]) -> Verdict:
+    facts = _facts(test, evidence)
+    if test.p is None or test.p_worse is None:
         return Verdict(
-            f"The student does not replace the teacher within {points(margin)}: {facts}.",
-            "bad",
+            f"Whether the student replaces the teacher within {points(margin)} cannot be told: {facts}. {test.reason}",
+            "unclear",
             details,
         )
-    needed = rows_needed(pairs, margin=margin)
-    more = max(0, needed - pairs.n) if needed is not None else None
+    details = [*details, *_of_clusters(test, evidence)]
+    if test.outcome == "within":
+        sentence = f"The student replaces the teacher within {points(margin)} ({p_value(test.p)}): {facts}."
+        return Verdict(sentence, "good", details)
+    if test.outcome == "outside":
+        sentence = (
+            f"The student does not replace the teacher within {points(margin)} ({p_value(test.p_worse)}): {facts}."
+        )
+        return Verdict(sentence, "bad", details)
+    more = max(0, test.rows_needed - test.n) if test.rows_needed is not None else None
     wish = (
-        f" About {_rounded(more)} more held-out rows would settle it." if more else " More held-out rows may settle it."
+        f"About {_rounded(more)} more held-out rows are needed to tell."
+        if more
+        else "More held-out rows may settle it."
+        if test.rows_needed is not None
+        else "The loss is the accepted one itself, so no number of rows is sure to settle it."
     )
     return Verdict(
-        f"Whether the student can replace the teacher within {points(margin)} is not clear yet: {facts}.{wish}",
+        f"Whether the student replaces the teacher within {points(margin)} cannot be told yet ({p_value(test.p)}): {facts}. "
+        f"{wish}",
         "unclear",
         details,
     )
+
+
+def _facts(test: NonInferiority, evidence: Evidence) -> str:
+    pairs, rows = evidence.pairs, f"{test.n:,} held-out {_rows(test.n)}"
+    gap = ""
+    if test.difference is not None:
+        gap = f" (difference {points(test.difference.value, signed=True)}, {point_range(test.difference)})"
+    if evidence.means is not None:
+        student, teacher = evidence.means
+        return f"its {evidence.measure} is {percent(student)} over {rows}, the teacher's {percent(teacher)}{gap}"
+    if pairs is None or not pairs.n:
+        return f"over {rows}{gap}"
+    student, teacher = (pairs.both + pairs.only_a) / pairs.n, (pairs.both + pairs.only_b) / pairs.n
+    return f"it is right on {percent(student)} of {rows}, the teacher on {percent(teacher)}{gap}"
+
+
+def _of_clusters(test: NonInferiority, evidence: Evidence) -> list[str]:
+    """What counting by clusters did to the test, where it was asked for."""
+    if test.clusters is None:
+        return []
+    name = f" by {evidence.cluster_name}" if evidence.cluster_name else ""
+    found = [
+        f"Rows are counted in {test.clusters:,} groups{name}, because rows of one group resemble each other: "
+        f"{test.n:,} rows weigh like {max(1, round(test.n / test.design_effect)):,} independent ones."
+    ]
+    if test.clusters < FEW_CLUSTERS:
+        found.append(f"{test.clusters} groups are few: the interval is wide for that reason, and still rough.")
+    return found
 
 
 def _rounded(n: int) -> str:

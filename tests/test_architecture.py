@@ -26,6 +26,7 @@ PURE = [
     "studio.lib",
     "studio.registries",
     "vault.rows",
+    "vault.agreement",
     "vault.readers",
     "vault.query",
     "vault.exporters",

@@ -71,6 +71,28 @@ def krippendorff_alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
     return 1.0 if len(margins) == 1 else 1 - (n - 1) * differing / by_chance
 
 
+def fleiss_kappa(units: Iterable[Sequence[Hashable]]) -> float | None:
+    """Fleiss' kappa (1971) of rows that were each rated by the same number of people, two or more; None without rows.
+
+    Raises ``ValueError`` when the numbers differ: :func:`krippendorff_alpha` takes such ratings. When every rating is one
+    and the same, kappa is 1.0.
+    """
+    totals: Counter[Hashable] = Counter()
+    agreeing, rows, people = 0.0, 0, 0
+    for ratings in units:
+        people = people or len(ratings)
+        if len(ratings) != people or people < 2:
+            raise ValueError("Fleiss' kappa needs the same number of ratings, at least two, on every row.")
+        counts = Counter(ratings)
+        totals.update(counts)
+        agreeing += (sum(c * c for c in counts.values()) - people) / (people * (people - 1))
+        rows += 1
+    if rows == 0:
+        return None
+    expected = sum(c * c for c in totals.values()) / (rows * people) ** 2
+    return 1.0 if len(totals) == 1 else (agreeing / rows - expected) / (1 - expected)
+
+
 def wilson(errors: float, n: int, *, population: int | None = None, confidence: float = CONFIDENCE) -> Share | None:
     """A share with Wilson's score interval (Wilson 1927), or None when nothing was looked at.
 

@@ -16,7 +16,7 @@ def test_the_terminal_gets_verdict_figures_comparisons_and_weak_labels(
     held_out: list[Row], candidates: list[Candidate]
 ) -> None:
     text = report_text.render(build_report(held_out, candidates, Options(labels=LABELS)))
-    assert text.startswith("Whether the student can replace the teacher")
+    assert text.startswith("Whether the student replaces the teacher")
     assert "83.3 % [43.6–97.0]" in text
     assert "likeliest label" in text
     assert "Student − Teacher (big) (recorded answers), accuracy: 0 points" in text

@@ -1,0 +1,93 @@
+"""Scores of single labels, and macro F1 with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from evaluation.statistics.estimates import CONFIDENCE, Estimate
+from evaluation.statistics.resampling import draw_cells
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class LabelScore(NamedTuple):
+    """One label's scores. ``support``: rows whose right answer it is; ``predicted``: rows answered with it."""
+
+    support: int
+    predicted: int
+    precision: float | None
+    recall: float | None
+    f1: float
+
+
+def label_scores(pairs: Sequence[tuple[str, str | None]]) -> dict[str, LabelScore]:
+    """Precision, recall and F1 of every label seen in ``(right answer, given answer)`` pairs.
+
+    A given answer of None is a failure: it lowers recall and no precision. Precision is None for a label never answered,
+    recall for one that was never right.
+    """
+    support = Counter(right for right, _ in pairs)
+    predicted = Counter(given for _, given in pairs if given is not None)
+    hits = Counter(right for right, given in pairs if right == given)
+    scores = {}
+    for label in sorted(support.keys() | predicted.keys()):
+        total = support[label] + predicted[label]
+        scores[label] = LabelScore(
+            support=support[label],
+            predicted=predicted[label],
+            precision=hits[label] / predicted[label] if predicted[label] else None,
+            recall=hits[label] / support[label] if support[label] else None,
+            f1=2 * hits[label] / total,
+        )
+    return scores
+
+
+def macro_f1(pairs: Sequence[tuple[str, str | None]]) -> float | None:
+    """Mean F1 over the labels that are the right answer of some row, or None without rows.
+
+    Answers outside those labels count as errors of the rows' labels; they add no label of their own.
+    """
+    scores = [s.f1 for s in label_scores(pairs).values() if s.support]
+    return math.fsum(scores) / len(scores) if scores else None
+
+
+def _cells(pairs: Sequence[tuple[str, str | None]]) -> tuple[list[str], Mapping[tuple[str, str | None], int]]:
+    return sorted({right for right, _ in pairs}), Counter(pairs)
+
+
+def macro_f1_estimate(
+    pairs: Sequence[tuple[str, str | None]],
+    *,
+    seed: int,
+    clusters: Sequence[Hashable] | None = None,
+    resamples: int = 1_000,
+    confidence: float = CONFIDENCE,
+) -> Estimate | None:
+    """Macro F1 with a percentile bootstrap interval over rows, or over clusters of rows. Labels that a resample misses are
+    left out of its mean."""
+    import numpy as np
+
+    value = macro_f1(pairs)
+    if value is None:
+        return None
+    labels, counts = _cells(pairs)
+    position = {label: i for i, label in enumerate(labels)}
+    cells = list(counts)
+    right = np.zeros((len(cells), len(labels)))
+    given = np.zeros((len(cells), len(labels)))
+    for i, (truth, answer) in enumerate(cells):
+        right[i, position[truth]] = 1
+        if answer in position:
+            given[i, position[answer]] = 1
+    draws = draw_cells(pairs, cells, clusters=clusters, seed=seed, resamples=resamples)
+    support, total = draws @ right, draws @ right + draws @ given
+    hits = draws @ (right * given)
+    f1: np.ndarray[Any, Any] = np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0)
+    present = support > 0
+    means = (f1 * present).sum(axis=1) / present.sum(axis=1)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Estimate(value, min(float(low), value), max(float(high), value), len(pairs))
