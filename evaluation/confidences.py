@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from evaluation.items import ITEMS_FILE, column
+from evaluation.item_columns import ITEMS_FILE, column
 from evaluation.models import Scorecard
 from pipelines.models import StepOutput
 from studio.lib.errors import StudioError

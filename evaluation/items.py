@@ -1,38 +1,36 @@
 """Every held-out row beside every candidate's answer, on disk: ``items.parquet`` of a report.
 
+``marks.parquet`` (:mod:`evaluation.marks`) and ``previews.dat`` (:mod:`evaluation.previews`) lie beside it and are made of it.
+
 One record per row: ``_rid``, ``id``, ``prompt`` (JSON), ``question`` (the last user message), ``teacher``, ``reference``,
 ``target`` (normalised right answer), ``_search``; and for each candidate ``C``: ``C__answer`` (the one that counts),
-``C__text``, ``C__label``, ``C__confidence``, ``C__latency_ms``, ``C__error``, ``C__asked``, ``C__agrees`` and ``C__correct``
+``C__text``, ``C__label``, ``C__confidence``, ``C__latency_ms``, ``C__judge`` (a judge's grade, 0..1), ``C__error``, ``C__asked``, ``C__agrees`` and ``C__correct``
 (null where there is nothing to compare with) and ``C__key`` (the answer, normalised).
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from evaluation.item_columns import COMMON, FLAGS, ITEMS_FILE, NUMBERS, TEXTS, column
+from evaluation.marks import write_marks
 from evaluation.metrics.base import answer_key, keyed, same_answer
 from evaluation.predictions import Candidate
+from evaluation.previews import PreviewWriter
 from evaluation.report import target_of_row
 from evaluation.scoring import Channel, answer_of, channels_of
 from vault.rows import Row
 
-ITEMS_FILE = "items.parquet"
-ROW_GROUP = 20_000
-COMMON = ("id", "prompt", "question", "teacher", "reference", "target", "tags", "_search")
-TEXTS = ("answer", "text", "label", "error", "key")
-NUMBERS = ("confidence", "latency_ms")
-FLAGS = ("asked", "agrees", "correct")
+__all__ = ["ITEMS_FILE", "column", "record_of", "write_items"]
 
+ROW_GROUP = 2_000
+"""Opening one row decodes one group of every column."""
 
-@lru_cache(maxsize=1024)
-def column(candidate: str, field: str) -> str:
-    """The column that holds a candidate's field. Candidate names are limited to letters, digits and underscores."""
-    return f"{re.sub(r'[^A-Za-z0-9_]', '_', candidate)}__{field}"
+NOT_SHOWN = {"prompt", "target", "_search"}
+"""Columns that a table of rows has no use for."""
 
 
 def record_of(row: Row, candidates: Sequence[tuple[Candidate, Channel]]) -> dict[str, Any]:
@@ -69,6 +67,7 @@ def record_of(row: Row, candidates: Sequence[tuple[Candidate, Channel]]) -> dict
             "key": keyed(answer),
             "confidence": prediction.confidence if prediction else None,
             "latency_ms": prediction.latency_ms if prediction else None,
+            "judge": prediction.judge if prediction else None,
             "asked": asked,
             "agrees": agrees if asked else None,
             "correct": correct if asked else None,
@@ -80,7 +79,10 @@ def record_of(row: Row, candidates: Sequence[tuple[Candidate, Channel]]) -> dict
 
 
 def write_items(path: Path, rows: Sequence[Row], candidates: Sequence[Candidate]) -> int:
-    """Write ``items.parquet`` and return how many rows it holds. Memory: one row group."""
+    """Write ``items.parquet`` and, beside it, what makes its pages quick (marks and previews). Returns how many rows it holds.
+
+    Memory: one row group.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -90,9 +92,13 @@ def write_items(path: Path, rows: Sequence[Row], candidates: Sequence[Candidate]
         kinds = ((TEXTS, pa.string()), (NUMBERS, pa.float64()), (FLAGS, pa.bool_()))
         fields += [pa.field(column(candidate.name, name), kind) for names, kind in kinds for name in names]
     schema = pa.schema(fields)
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    hidden = NOT_SHOWN | {column(c.name, "key") for c in candidates}
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer, PreviewWriter(path.parent) as previews:
         for start in range(0, max(len(rows), 1), ROW_GROUP):
             group = rows[start : start + ROW_GROUP]
             records = [{"_rid": start + i, **record_of(row, with_channels)} for i, row in enumerate(group)]
             writer.write_table(pa.Table.from_pylist(records, schema=schema))
+            for record in records:
+                previews.add({name: value for name, value in record.items() if name not in hidden})
+    write_marks(path.parent, [c.name for c in candidates])
     return len(rows)

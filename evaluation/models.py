@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
@@ -29,6 +30,8 @@ class Scorecard(models.Model):
     step_run = models.OneToOneField(StepRun, on_delete=models.CASCADE, related_name="scorecard")
     report = models.ForeignKey(Artifact, on_delete=models.PROTECT, related_name="scorecards")
     held_out_sha = models.CharField(max_length=64)
+    row_set = models.CharField(max_length=16, blank=True, db_index=True)
+    """Equal for evaluations over the same rows with the same right answers, whatever the artifact; empty for old ones."""
     student_sha = models.CharField(max_length=64, db_index=True)
     rows = models.PositiveBigIntegerField()
     task = models.CharField(max_length=10)
@@ -68,3 +71,34 @@ class Score(models.Model):
 
     def __str__(self) -> str:
         return f"{self.candidate} {self.metric} = {self.value:.4g}"
+
+
+class FlaggedRow(models.Model):
+    """A held-out row that somebody put on the list of rows to look into. What it said is copied, so that the list can be read
+    and taken away without the report."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="flagged_rows")
+    scorecard = models.ForeignKey(Scorecard, on_delete=models.CASCADE, related_name="flagged_rows")
+    rid = models.PositiveBigIntegerField()
+    row_id = models.TextField()
+    question = models.TextField(blank=True)
+    right = models.TextField(blank=True)
+    answer = models.TextField(blank=True)
+    note = models.CharField(max_length=500, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scorecard", "rid"], name="one_flag_a_row")]
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"Row {self.rid + 1} of {self.scorecard}"
+
+    def get_absolute_url(self) -> str:
+        """The row among the rows of its evaluation."""
+        return f"{reverse('evaluation_rows', args=[self.workspace.slug, self.scorecard_id])}?row={self.rid}"

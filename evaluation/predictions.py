@@ -19,7 +19,7 @@ class Prediction:
 
     ``text`` is what it wrote, ``label`` the likeliest label of the closed set and ``confidence`` its probability (0..1);
     either may be missing. ``latency_ms`` is known for the rows that were answered one at a time. ``error`` says why there is
-    no answer.
+    no answer. ``judge`` is a judge's grade of the answer (0..1) where one was asked.
     """
 
     id: str
@@ -30,6 +30,7 @@ class Prediction:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     error: str | None = None
+    judge: float | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from evaluation.item_columns import ITEMS_FILE
+from evaluation.marks import fingerprint_of, read_marks
 from evaluation.models import Score, Scorecard
 from pipelines.models import StepRun
 from vault import store
@@ -35,6 +37,7 @@ def record_scorecard(step_run: StepRun) -> Scorecard:
         report=artifact,
         held_out_sha=facts.get("Held-out rows", ""),
         student_sha=facts.get("Student", ""),
+        row_set=row_set_of(artifact, report),
         rows=report["rows"],
         task=report["task"],
         tone=report["verdict"]["tone"],
@@ -47,6 +50,14 @@ def record_scorecard(step_run: StepRun) -> Scorecard:
         for name, figure in figures_of(c).items()
     )
     return scorecard
+
+
+def row_set_of(artifact: Artifact, report: dict[str, Any]) -> str:
+    """What is equal for two reports over the same rows with the same right answers, in any order; empty without items."""
+    folder = store.path(artifact)
+    if not (folder / ITEMS_FILE).exists():
+        return ""
+    return fingerprint_of(read_marks(folder, tuple(c["name"] for c in report["candidates"])))
 
 
 def figures_of(candidate: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,6 @@ import json
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -14,11 +13,11 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from evaluation import presentation, report_text
-from evaluation.explorer import VIEWS, ItemTable, RowFilter
+from evaluation.explorer import VIEWS, RowFilter
 from evaluation.models import Scorecard
 from evaluation.scorecards import read_report
+from evaluation.tables import open_items
 from studio.access import WorkspaceRequest, role_required
-from vault import store
 from vault.models import Artifact, ArtifactKind
 
 PAGE = 50
@@ -101,7 +100,7 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
 
 def sample_of(card: Scorecard, report: dict[str, Any], *, rows_url: str) -> dict[str, Any]:
     """The first rows on which the student is wrong (or differs from the teacher, where that is the measure)."""
-    table = ItemTable(store.path(card.report), root=settings.DATA_ROOT / "artifacts", report=report)
+    table = open_items(card, report)
     view = next((v for v in ("wrong", "differs") if v in table.views()), "")
     if not view:
         return {"rows": []}

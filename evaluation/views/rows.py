@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
-from django.conf import settings
-from django.http import Http404, HttpResponseBase
+from django.http import Http404, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from evaluation.explorer import VIEWS, ItemTable, RowFilter
+from evaluation import explorer_page, flagging, origins
+from evaluation.explorer import ItemTable
+from evaluation.explorer_page import Address
+from evaluation.models import Scorecard
 from evaluation.scorecards import read_report
+from evaluation.tables import CHOICES, default_earlier, earlier_cards, open_items
 from evaluation.views.evaluations import find
 from studio.access import WorkspaceRequest, role_required
-from vault import store
+from studio.models import Role
 
 
 @require_safe
@@ -24,47 +26,94 @@ def index(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
     """A page of rows under the address's filter; ``row`` opens one in the drawer."""
     card = find(request, pk)
     report = read_report(card.report)
-    table = ItemTable(store.path(card.report), root=settings.DATA_ROOT / "artifacts", report=report)
-    wanted = read_filter(request, table)
-    page = table.page(wanted, after=_position(request, "after"), before=_position(request, "before"))
+    earlier, versus = read_earlier(request, card)
+    table = open_items(card, report, earlier=earlier)
+    wanted = explorer_page.read_filter(request.GET.dict(), table)
+    address = Address(wanted, versus=versus)
     rid = _position(request, "row")
-    opened = table.row(rid) if rid is not None else None
-    if rid is not None and opened is None:
-        raise Http404("There is no such row in this evaluation.")
-    counts = table.counts(wanted)
-    address = Address(wanted)
-    candidates = report["candidates"]
-    context: dict[str, Any] = {
-        "card": card,
-        "report": report,
-        "run": card.step_run.run,
-        "candidates": candidates,
-        "is_text": report["task"] == "text",
-        "has_reference": bool(report["rows_with_reference"]),
-        "has_confidence": any(c["kind"] == "student" and c["confidence"] for c in candidates),
-        "wanted": wanted,
-        "tabs": [
-            {"view": view, "name": VIEWS[view], "count": n, "href": address.to(view=view)} for view, n in counts.items()
-        ],
-        "total": counts.get(wanted.view, 0),
-        "rows": [(row, address.to(row=str(row.rid), **_here(request))) for row in page.rows],
-        "previous": address.to(before=str(page.before)) if page.before is not None else "",
-        "next": address.to(after=str(page.after)) if page.after is not None else "",
-        "labels": [label["label"] for label in report["per_label"] if label["support"]],
-        "close": address.to(**_here(request)),
-        "without_search": address.to(search=""),
-        "without_label": address.to(label=""),
-        "without_answer": address.to(answer=""),
-        "opened": opened,
-    }
-    if opened is not None:
-        before, after = table.neighbours(opened.rid, wanted)
+    part = part_of(request)
+    context: dict[str, Any] = {"card": card, "report": report, "run": card.step_run.run, "earlier": earlier}
+    if rid is not None:
+        context |= drawer(request, card, table, report, rid, address)
+    if part != "#drawer":
+        frame = explorer_page.frame(table, wanted, report, address=address)
+        page = table.page(wanted, after=_position(request, "after"), before=_position(request, "before"))
+        flagged = flagging.flagged_rids(card, [row.rid for row in page.rows])
+        before = earlier_answers(table, page.rows) if earlier is not None else {}
         context |= {
-            "row_before": address.to(row=str(before), **_here(request)) if before is not None else "",
-            "row_after": address.to(row=str(after), **_here(request)) if after is not None else "",
-            "answers": [(candidate, opened.by_name[candidate["name"]]) for candidate in candidates],
+            **frame,
+            **explorer_page.pages(page, total=frame["total"], address=address),
+            "rows": [
+                {
+                    "row": row,
+                    "href": address.to(row=str(row.rid), **_here(request)),
+                    "flagged": row.rid in flagged,
+                    "earlier": before.get(row.rid),
+                }
+                for row in page.rows
+            ],
+            "choices": earlier_cards(card)[:CHOICES],
+            "can_flag": request.membership.at_least(Role.REVIEWER),
+            "page_query": address.to(**_here(request)).removeprefix("?"),
         }
-    return render(request, "evaluation/rows.html" + part_of(request), context)
+    return render(request, "evaluation/rows.html" + part, context)
+
+
+def drawer(
+    request: WorkspaceRequest, card: Scorecard, table: ItemTable, report: dict[str, Any], rid: int, address: Address
+) -> dict[str, Any]:
+    """One row, opened: every answer with its differences, the prompt, and where the row can be sent."""
+    opened = table.row(rid)
+    if opened is None:
+        raise Http404("There is no such row in this evaluation.")
+    wanted = explorer_page.read_filter(request.GET.dict(), table)
+    before, after = table.neighbours(rid, wanted)
+    here = _here(request)
+    return {
+        "opened": opened,
+        "is_text": report["task"] == "text",
+        "answers": explorer_page.answers_of(opened, report, earlier=table.earlier_row(rid)),
+        "row_before": address.to(row=str(before), **here) if before is not None else "",
+        "row_after": address.to(row=str(after), **here) if after is not None else "",
+        "here": address.to(row=str(rid), **here),
+        "close": address.to(**here),
+        "flag": flagging.flag_of(card, rid),
+        "can_flag": request.membership.at_least(Role.REVIEWER),
+        "origin": origins.find_origin(card, opened.id),
+    }
+
+
+def earlier_answers(table: ItemTable, rows: list[Any]) -> dict[int, Any]:
+    """What the earlier student answered to the rows of a page, by position."""
+    other = table.earlier
+    name = other.source.of_kind("student") if other else None
+    if other is None or name is None:
+        return {}
+    places = {row.rid: int(table.places[row.rid]) for row in rows}
+    known = [place for place in places.values() if place >= 0]
+    found = {row.rid: row.by_name[name] for row in other.rows(known)}
+    return {rid: found[place] for rid, place in places.items() if place >= 0}
+
+
+def read_earlier(
+    request: WorkspaceRequest, card: Scorecard, *, get: QueryDict | None = None
+) -> tuple[Scorecard | None, str]:
+    """The evaluation to hold the rows against, and what the address says of it: ``vs``, or the last one over the same rows.
+
+    ``vs=none`` holds them against nothing. ``get``: another address than the request's own.
+    """
+    text = (request.GET if get is None else get).get("vs", "")
+    if text == "none":
+        return None, text
+    if not text:
+        return default_earlier(card), ""
+    try:
+        wanted = UUID(text)
+    except ValueError:
+        raise Http404("There is no such evaluation.") from None
+    if wanted == card.pk:
+        raise Http404("An evaluation can't be held against itself.")
+    return find(request, wanted), text
 
 
 def part_of(request: WorkspaceRequest) -> str:
@@ -72,34 +121,6 @@ def part_of(request: WorkspaceRequest) -> str:
     if not request.htmx:
         return ""
     return "#drawer" if "drawer" in (request.htmx.target or "") else "#results"
-
-
-def read_filter(request: WorkspaceRequest, table: ItemTable) -> RowFilter:
-    """The filter in the address; a view that this report does not have is ``all``."""
-    get = request.GET.get
-    view = get("view", "all")
-    return RowFilter(
-        view=view if view in table.views() else "all",
-        search=(get("q") or "").strip()[:200],
-        label=(get("label") or "")[:400],
-        answer=(get("answer") or "")[:400],
-    )
-
-
-class Address:
-    """Addresses of the rows page that keep the filter and change one thing."""
-
-    def __init__(self, wanted: RowFilter) -> None:
-        self._kept = {"view": wanted.view, "q": wanted.search, "label": wanted.label, "answer": wanted.answer}
-
-    def to(self, **changes: str) -> str:
-        """A relative address with ``changes`` (``search`` is ``q`` in the address)."""
-        if "search" in changes:
-            changes["q"] = changes.pop("search")
-        fields = {name: value for name, value in {**self._kept, **changes}.items() if value}
-        if fields.get("view") == "all":
-            del fields["view"]
-        return "?" + urlencode(fields)
 
 
 def _here(request: WorkspaceRequest) -> dict[str, str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 
 from evaluation.items import write_items
@@ -48,6 +50,12 @@ def make_candidate(name: str, texts: Sequence[str | None], **more: Any) -> Candi
         for i, text in enumerate(texts)
     }
     return Candidate(name, name.replace("_", " ").capitalize(), kind, answers, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def reviewer_client(sign_in: Callable[[User], Client], reviewer: User) -> Client:
+    """Signed in as the reviewer."""
+    return sign_in(reviewer)
 
 
 @pytest.fixture

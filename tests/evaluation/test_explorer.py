@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,87 @@ def test_a_report_without_rows_has_an_empty_page(tmp_path: Path) -> None:
     table = open_table(tmp_path / "r", [], [make_candidate("student", [])], Options())
     assert table.page(RowFilter()).rows == []
     assert table.counts(RowFilter())["all"] == 0
+
+
+def test_a_report_written_before_previews_and_marks_shows_the_same_rows_in_the_same_order(
+    tmp_path: Path, held_out: list[Row], candidates: list[Candidate]
+) -> None:
+    new = open_table(tmp_path / "new", held_out, candidates, Options(labels=LABELS))
+    old = open_table(tmp_path / "old", held_out, candidates, Options(labels=LABELS))
+    for name in ("marks.parquet", "previews.dat", "previews.npy"):
+        (tmp_path / "old" / name).unlink()
+    for wanted in (RowFilter(), RowFilter(sort="confidence"), RowFilter(view="differs", sort="-wrong")):
+        assert old.page(wanted).rows == new.page(wanted).rows
+    assert old.counts(RowFilter()) == new.counts(RowFilter())
+
+
+def test_rows_are_sorted_and_what_has_no_value_comes_last(table: ItemTable) -> None:
+    def order(sort: str) -> list[str]:
+        return [row.id for row in table.page(RowFilter(sort=sort)).rows]
+
+    assert order("confidence") == ["r2", "r4", "r3", "r1", "r5", "r0"]
+    assert order("-confidence") == ["r0", "r1", "r5", "r3", "r4", "r2"]
+    assert order("-wrong")[:2] == ["r2", "r4"]
+    assert order("target") == ["r0", "r3", "r1", "r5", "r2", "r4"]
+
+
+def test_pages_follow_one_another_under_a_sort(tmp_path: Path) -> None:
+    rows = make_rows([("card", "card")] * 25)
+    answers = {r.id: Prediction(r.id, text="card", confidence=1 - i / 100) for i, r in enumerate(rows)}
+    table = open_table(tmp_path / "r", rows, [Candidate("student", "S", "student", answers)], Options(labels=["card"]))
+    wanted, seen, after = RowFilter(sort="confidence"), [], None
+    for _ in range(3):
+        page = table.page(wanted, after=after, size=10)
+        seen += [row.rid for row in page.rows]
+        after = page.after
+    assert seen == list(range(24, -1, -1))
+    assert table.page(wanted, before=4, size=10).first == 10
+    assert table.neighbours(24, wanted) == (None, 23)
+
+
+def test_failures_tags_and_confidence_filter(tmp_path: Path) -> None:
+    rows = [replace(r, tags=["web"] if i % 2 else ["a b"]) for i, r in enumerate(make_rows([("card", "card")] * 4))]
+    answers = {r.id: Prediction(r.id, text="card", confidence=i / 4) for i, r in enumerate(rows)}
+    student = Candidate("student", "S", "student", answers)
+    base = make_candidate("base", ["card", None, "card", "card"])
+    table = open_table(tmp_path / "r", rows, [student, base], Options(labels=["card"]))
+    for wanted, ids in (
+        (RowFilter(failed="base"), ["r1"]),
+        (RowFilter(failed="student"), []),
+        (RowFilter(tag="web"), ["r1", "r3"]),
+        (RowFilter(tag="a b"), ["r0", "r2"]),
+        (RowFilter(tag="b"), []),
+        (RowFilter(below=0.5), ["r0", "r1"]),
+    ):
+        assert [r.id for r in table.page(wanted).rows] == ids
+
+
+def test_against_an_earlier_report_rows_are_fixed_broken_still_wrong_or_changed(tmp_path: Path) -> None:
+    rows = make_rows([("card", "card"), ("card", "card"), ("card", "card"), ("card", "card"), ("card", "card")])
+    options = Options(labels=["card", "cash", "fee"])
+    before = [make_candidate("student", ["cash", "card", "cash", "card", None])]
+    now = [make_candidate("student", ["card", "cash", "fee", "card", None])]
+    earlier = open_table(tmp_path / "earlier", rows[::-1][:4][::-1] + rows[:1], before, options)
+    table = open_table(tmp_path / "now", rows, now, options)
+    table.earlier = earlier
+    found = {
+        view: [r.id for r in table.page(RowFilter(view=view)).rows] for view in ("fixed", "broken", "still", "changed")
+    }
+    assert found == {"fixed": ["r0"], "broken": ["r1"], "still": ["r2", "r4"], "changed": ["r0", "r1", "r2"]}
+    row = table.earlier_row(0)
+    assert row is not None
+    assert (row.id, row.by_name["student"].text) == ("r0", "cash")
+
+
+def test_where_the_judge_disagrees_with_the_metric_is_a_view_of_its_own(tmp_path: Path) -> None:
+    rows = make_rows([("card", "card"), ("card", "card"), ("card", "card")])
+    answers = {
+        "r0": Prediction("r0", text="card", judge=0.1),
+        "r1": Prediction("r1", text="cash", judge=0.9),
+        "r2": Prediction("r2", text="card", judge=0.8),
+    }
+    table = open_table(tmp_path / "r", rows, [Candidate("student", "S", "student", answers)], Options(labels=["card"]))
+    assert [r.id for r in table.page(RowFilter(view="judge")).rows] == ["r0", "r1"]
+    shown = table.row(1)
+    assert shown is not None
+    assert shown.by_name["student"].judge == 0.9

@@ -7,6 +7,12 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.models import Scorecard
+from evaluation.predictions import Candidate
+from evaluation.report import Options
+from studio.models import Workspace
+from tests.evaluation.conftest import LABELS, make_candidate, record_evaluation
+from vault import store
+from vault.rows import Row
 
 
 @pytest.fixture
@@ -67,3 +73,61 @@ def test_positions_that_are_none_are_not_found(viewer_client: Client, url: str, 
 
 def test_strangers_find_nothing(stranger_client: Client, url: str) -> None:
     assert stranger_client.get(url).status_code == 404
+
+
+@pytest.fixture
+def later(workspace: Workspace, held_out: list[Row], candidates: list[Candidate], scorecard: Scorecard) -> Scorecard:
+    """A second evaluation over the same rows, whose student is right on r2 and wrong on r0."""
+    student = make_candidate("student", ["cash", "cash", "transfer", "card", "transfer", "cash"])
+    return record_evaluation(workspace, held_out, [*candidates[:2], student], Options(labels=LABELS), number=2)
+
+
+def test_rows_are_held_against_the_last_student_over_the_same_rows(
+    viewer_client: Client, scorecard: Scorecard, later: Scorecard
+) -> None:
+    url = reverse("evaluation_rows", args=["lab", later.pk])
+    assert later.row_set == scorecard.row_set != ""
+    fixed = viewer_client.get(url, {"view": "fixed"}).content.decode()
+    assert ">question 2</a>" in fixed
+    assert ">question 0</a>" not in fixed
+    assert "Earlier student" in fixed
+    assert ">question 0</a>" in viewer_client.get(url, {"view": "broken"}).content.decode()
+    assert "Earlier student" not in viewer_client.get(url, {"vs": "none"}).content.decode()
+    opened = viewer_client.get(url, {"row": "2", "vs": str(scorecard.pk)}).content.decode()
+    assert "Earlier student" in opened
+
+
+@pytest.mark.parametrize("versus", ["nonsense", "00000000-0000-0000-0000-000000000000", "itself"])
+def test_an_evaluation_to_hold_against_that_is_none_is_not_found(
+    viewer_client: Client, scorecard: Scorecard, url: str, versus: str
+) -> None:
+    answer = viewer_client.get(url, {"vs": str(scorecard.pk) if versus == "itself" else versus})
+    assert answer.status_code == 404
+
+
+def test_rows_sort_and_filter_by_confidence_and_failures_in_the_address(viewer_client: Client, url: str) -> None:
+    page = viewer_client.get(url, {"sort": "confidence"}).content.decode()
+    assert page.index(">question 2</a>") < page.index(">question 0</a>")
+    page = viewer_client.get(url, {"failed": "base"}).content.decode()
+    assert ">question 3</a>" in page
+    assert ">question 0</a>" not in page
+    page = viewer_client.get(url, {"below": "0.5"}).content.decode()
+    assert "50%" in page
+    assert ">question 0</a>" not in page
+    for nonsense in ({"sort": "x"}, {"below": "x"}, {"below": "nan"}, {"failed": "nobody"}):
+        assert b"question 5" in viewer_client.get(url, nonsense).content
+
+
+def test_damaged_files_are_told_of(viewer_client: Client, scorecard: Scorecard, url: str) -> None:
+    (store.path(scorecard.report) / "items.parquet").unlink()
+    answer = viewer_client.get(url)
+    assert answer.status_code == 503
+    assert b"items.parquet" in answer.content
+
+
+def test_only_who_may_is_offered_to_flag_and_to_send_on(
+    viewer_client: Client, reviewer_client: Client, editor_client: Client, url: str
+) -> None:
+    seen = [c.get(url, {"row": "2"}).content for c in (viewer_client, reviewer_client, editor_client)]
+    assert [b"data-row-flag" in page for page in seen] == [False, True, True]
+    assert [b"Add to the hard rows" in page for page in seen] == [False, False, True]
