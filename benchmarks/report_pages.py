@@ -36,7 +36,42 @@ CANDIDATES = (
     ("student_q8", "Student Q8_0", "student", 0.91),
     ("student_q4", "Student Q4_K_M", "student", 0.89),
 )
-WORDS = ["card", "payment", "transfer", "cash", "refund", "fee", "exchange", "rate", "top-up", "limit", "balance", "pending", "declined", "stolen", "lost", "pin", "code", "verify", "identity", "address", "phone", "app", "account", "open", "close", "statement", "charge", "twice", "wrong", "amount", "abroad", "atm", "withdraw", "currency"]
+WORDS = [
+    "card",
+    "payment",
+    "transfer",
+    "cash",
+    "refund",
+    "fee",
+    "exchange",
+    "rate",
+    "top-up",
+    "limit",
+    "balance",
+    "pending",
+    "declined",
+    "stolen",
+    "lost",
+    "pin",
+    "code",
+    "verify",
+    "identity",
+    "address",
+    "phone",
+    "app",
+    "account",
+    "open",
+    "close",
+    "statement",
+    "charge",
+    "twice",
+    "wrong",
+    "amount",
+    "abroad",
+    "atm",
+    "withdraw",
+    "currency",
+]
 
 
 def main() -> None:
