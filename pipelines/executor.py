@@ -12,7 +12,7 @@ import structlog
 from django.db import OperationalError, transaction
 from pydantic import ValidationError
 
-from pipelines import attempts, runs
+from pipelines import attempts, news, runs
 from pipelines.context import StepContext, exclusive, scratch_name
 from pipelines.models import StepOutput, StepRun
 from pipelines.steps.base import InputArtifact, Step, StepResult
@@ -71,7 +71,7 @@ def _attempt(job: StepRun, on_progress: Callable[[StepRun], None]) -> None:
     except Cancelled:
         job.finish(State.CANCELLED)
     except WaitForPerson as question:
-        job.wait(question=str(question), action=question.action)
+        _wait(job, question)
     except StepError as error:
         _fail(job, error, retryable=error.retryable)
     except StudioError as error:
@@ -90,6 +90,14 @@ def _attempt(job: StepRun, on_progress: Callable[[StepRun], None]) -> None:
         runs.advance(job.run_id)
     if job.state == State.SUCCEEDED:
         store.remove_scratch(scratch_name(job.pk))
+
+
+@transaction.atomic
+def _wait(job: StepRun, question: WaitForPerson) -> None:
+    """Free the worker, and tell people that the step waits: under the job's fence, so once."""
+    job.wait(question=str(question), action=question.action)
+    if job.state == State.WAITING:
+        news.step_waits(job)
 
 
 def _run_or_reuse(job: StepRun, context: StepContext) -> None:

@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from pipelines import news
 from pipelines import spec as specs
 from pipelines.models import Pipeline, PipelineVersion, Run, StepRun
 from studio import audit, jobs
@@ -103,8 +104,11 @@ def _create_run(version: PipelineVersion, *, workspace: Workspace, user: Actor, 
 
 
 @transaction.atomic
-def advance(run_id: Any) -> None:
-    """Make steps whose inputs are there ready, announce them, and bring the run's own state up to date."""
+def advance(run_id: Any, *, by: User | None = None) -> None:
+    """Make steps whose inputs are there ready, announce them, and bring the run's own state up to date.
+
+    The one place where a run ends, and where that is told; ``by`` just ended it and need not be told.
+    """
     run = Run.objects.select_for_update().get(pk=run_id)
     steps = list(run.steps.all())
     state_of = {s.node: s.state for s in steps}
@@ -116,11 +120,12 @@ def advance(run_id: Any) -> None:
             if changed:
                 step.ready = True
                 step.ring()
-    state = derive_state(steps)
-    if state != run.state:
-        run.state = state
+    before, run.state = run.state, derive_state(steps)
+    if run.state != before:
         run.finished_at = timezone.now() if run.is_finished else None
-        run.save(update_fields=["state", "finished_at"])
+        mine = Run.objects.filter(pk=run.pk, state=before).update(state=run.state, finished_at=run.finished_at)
+        if mine and run.is_finished:
+            news.run_ended(run, by=by)
 
 
 def derive_state(steps: list[StepRun]) -> State:
@@ -152,7 +157,7 @@ def cancel_run(run: Run, *, user: Actor) -> None:
     for step in run.steps.filter(state__in=LIVE):
         step.request_cancel()
     audit.record(run.workspace, actor=_actor(user), verb="cancelled", subject=f"run {run.number}")
-    advance(run.pk)
+    advance(run.pk, by=user if isinstance(user, User) else None)
 
 
 def retry_run(run: Run, *, user: Actor) -> int:
@@ -188,6 +193,7 @@ def answer_step(step: StepRun, *, user: Actor, answers: Mapping[str, Any]) -> bo
             return False
         step.refresh_from_db()
         step.resume()
+        news.step_was_answered(step)
         step.ring()
         audit.record(
             step.run.workspace,

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 
+from studio import notices
 from studio.models import Membership, Role, Workspace
 
 P = ParamSpec("P")
@@ -73,4 +74,6 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "can_edit": bool(current and current.at_least(Role.EDITOR)),
         "can_review": bool(current and current.at_least(Role.REVIEWER)),
         "is_owner": bool(current and current.at_least(Role.OWNER)),
+        # Called by the templates that show it, so that fragments cost no look-up.
+        "unread_count": lambda: notices.count_unread(user, current.workspace) if current else 0,
     }

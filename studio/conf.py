@@ -65,13 +65,26 @@ SETTINGS: tuple[Setting, ...] = (
         "STUDIO_ALLOWED_HOSTS_OUT",
         "list",
         ["127.0.0.1:11434", "localhost:11434"],
-        "host:port pairs on private networks that teachers may reach (a local Ollama is allowed by default). '*' allows all.",
+        "host:port pairs on private networks that teachers and webhooks may reach (a local Ollama is allowed by default). '*' allows all.",
     ),
     Setting(
         "STUDIO_HUB_URL",
         "str",
         "https://huggingface.co",
         "Where datasets of the hub are fetched from; a mirror on a private network must be in STUDIO_ALLOWED_HOSTS_OUT.",
+    ),
+    Setting(
+        "STUDIO_EMAIL_URL",
+        "str",
+        "",
+        "Mail server for notifications, e.g. smtp+tls://user:password@host:587 (also smtp://, smtps://); consolemail:// "
+        "writes mails into the io worker's log. Empty: no e-mail is sent.",
+    ),
+    Setting(
+        "STUDIO_EMAIL_FROM",
+        "str",
+        "",
+        "Sender of these mails, e.g. Distill Studio <studio@example.org>. Empty: studio@ and the host of STUDIO_URL.",
     ),
     Setting(
         "STUDIO_LEASE_SECONDS", "int", 60, "Seconds without a heartbeat after which a job is taken from its worker."

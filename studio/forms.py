@@ -1,4 +1,4 @@
-"""Forms of the settings pages."""
+"""Forms of the settings pages: people, provider keys, notifications, webhooks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from django.contrib.auth.models import User
 from django.contrib.auth.validators import UnicodeUsernameValidator
 
 from studio.lib.errors import StudioError
-from studio.lib.http import check_url
-from studio.models import Membership, ProviderCredential, Role, Workspace
+from studio.lib.http import check_url, is_excepted
+from studio.models import Membership, NotificationChoice, ProviderCredential, Role, Webhook, Workspace
+from studio.notices import EVENTS
 
 
 class MemberForm(forms.Form):
@@ -97,3 +98,75 @@ class CredentialForm(forms.Form):
         if not secret.isascii() or not secret.isprintable() or " " in secret:
             raise forms.ValidationError("This is not an API key: it holds spaces or characters that no key has.")
         return secret
+
+
+class ChoiceForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What a member is told of, and what of it by e-mail."""
+
+    class Meta:
+        model = NotificationChoice
+        fields = ("about", "mail")
+        labels = {"about": "Tell me of", "mail": "By e-mail too"}
+        help_texts = {"about": "When they end or wait for a person. Where somebody mentions you is always told."}
+        widgets = {"about": forms.RadioSelect, "mail": forms.RadioSelect}
+
+
+class AddressForm(forms.Form):
+    """The address that mails go to; it counts once the link sent there was opened."""
+
+    email = forms.EmailField(
+        max_length=254,
+        required=False,
+        label="My address",
+        help_text="A mail with a link goes there; the address is used once you have opened it. Empty: no mails.",
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+
+
+class EventsForm(forms.Form):
+    """What a webhook is told of."""
+
+    events = forms.MultipleChoiceField(
+        choices=list(EVENTS.items()),
+        initial=list(EVENTS),
+        label="Tell it when",
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one event."},
+    )
+
+
+class WebhookForm(EventsForm):
+    """A new webhook's address and events."""
+
+    url = forms.CharField(
+        max_length=500,
+        label="Address",
+        widget=forms.URLInput(attrs={"placeholder": "https://host/path", "autocomplete": "off", "spellcheck": "false"}),
+        help_text="Gets a POST with JSON, signed with a secret that is shown once.",
+    )
+    field_order = ("url", "events")
+
+    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.workspace = workspace
+
+    def clean_url(self) -> str:
+        """Refuse an address that this Studio may not reach, one that is not encrypted, and one too many."""
+        from studio.webhooks import MOST
+
+        url: str = self.cleaned_data["url"].strip()
+        hosts = settings.ALLOWED_HOSTS_OUT
+        try:
+            target = check_url(url, allowed_hosts=hosts)
+        except StudioError as error:
+            raise forms.ValidationError(f"{error} {error.action}") from None
+        if target.scheme == "http" and not is_excepted(target, None, hosts):
+            raise forms.ValidationError(
+                "Use https: anybody on the way could read a plain http message. "
+                "Only hosts in STUDIO_ALLOWED_HOSTS_OUT may do without."
+            )
+        if Webhook.objects.filter(workspace=self.workspace, url=url).exists():
+            raise forms.ValidationError("There is a webhook to this address already.")
+        if Webhook.objects.filter(workspace=self.workspace).count() >= MOST:
+            raise forms.ValidationError(f"A workspace may have {MOST} webhooks: remove one first.")
+        return url

@@ -210,6 +210,7 @@ class Notification(models.Model):
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
         WAITING = "waiting", "Waiting for a person"
+        MENTION = "mention", "Mentioned"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications")
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
@@ -229,20 +230,23 @@ class Notification(models.Model):
 
 
 class NotificationChoice(models.Model):
-    """What a member wants to be told of, and whether by e-mail too. Without a row: of their own runs, in the app alone."""
+    """What a member wants to be told of, and whether by e-mail too. Without a row: of their own runs, in the app alone.
+
+    Being mentioned is always told: somebody asked for this very person.
+    """
 
     class About(models.TextChoices):
         """Which runs."""
 
         MINE = "mine", "Runs I started or scheduled"
         ALL = "all", "All runs of this workspace"
-        NONE = "none", "Nothing"
+        NONE = "none", "No runs"
 
     class Mail(models.TextChoices):
         """Which of these also go out by e-mail."""
 
         NEVER = "never", "Nothing"
-        TROUBLE = "trouble", "Runs that failed or wait for a person"
+        TROUBLE = "trouble", "What needs somebody: failures, runs that wait, mentions"
         ALL = "all", "Everything I am told of"
 
     membership = models.OneToOneField(Membership, on_delete=models.CASCADE, related_name="notification_choice")
@@ -260,8 +264,15 @@ class Webhook(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="webhooks")
     url = models.CharField(max_length=500)
     events: Any = models.JSONField(default=list)
+    """Names of ``studio.notices.EVENTS``."""
     encrypted = models.BinaryField()
     active = models.BooleanField(default=True)
+    paused_because = models.CharField(max_length=200, blank=True)
+    """Why the Studio paused it; blank when a person did."""
+    failing_since = models.DateTimeField(null=True, blank=True)
+    """When the first of the tries went wrong that were not followed by one that was taken."""
+    warned_at = models.DateTimeField(null=True, blank=True)
+    """When the owners were told of that."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -298,6 +309,7 @@ class Delivery(Job):
     )
     event = models.CharField(max_length=40)
     payload: Any = models.JSONField(default=dict)
+    """What a webhook is sent, as it was when it happened; ``id`` names the event, however often it is sent."""
     tries: Any = models.JSONField(default=list)
     """``[{"at", "status", "milliseconds", "error"}]`` of every attempt so far, the last ten."""
 
@@ -311,6 +323,7 @@ class Delivery(Job):
             ),
         ]
         ordering = ["-created_at"]
+        indexes = [models.Index(fields=["webhook", "-created_at"], name="deliveries_of_a_webhook")]
 
     def __str__(self) -> str:
         return f"{self.event} to {self.webhook or self.notification}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 import structlog
@@ -185,6 +186,16 @@ FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 MODEL_DIRS = [Path(d).resolve() for d in conf.read("STUDIO_MODEL_DIRS")]
 ALLOWED_HOSTS_OUT: list[str] = conf.read("STUDIO_ALLOWED_HOSTS_OUT")
 HUB_URL: str = conf.read("STUDIO_HUB_URL").rstrip("/")
+EMAIL_URL: str = conf.read("STUDIO_EMAIL_URL")
+"""Blank: no e-mail is sent, and the pages say so."""
+_mail = environ.Env.email_url_config(EMAIL_URL or "dummymail://")
+EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _mail.get("EMAIL_HOST") or "localhost", _mail.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_USER") or "", _mail.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = conf.read("STUDIO_EMAIL_FROM") or f"Distill Studio <studio@{urlsplit(STUDIO_URL).hostname}>"
+
 LEASE_SECONDS = conf.read("STUDIO_LEASE_SECONDS")
 SEED_SAMPLE = conf.read("STUDIO_SEED_SAMPLE")
 
@@ -201,6 +212,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
 CELERY_BEAT_SCHEDULE = {
     "reap": {"task": "studio.tasks.reap", "schedule": 10.0, "options": {"queue": "clock", "expires": 10}},
+    "forget": {"task": "studio.tasks.forget", "schedule": 24 * 3600.0, "options": {"queue": "io", "expires": 3600}},
     "sweep": {"task": "vault.tasks.sweep", "schedule": 24 * 3600.0, "options": {"queue": "io", "expires": 3600}},
 }
 if CELERY_BROKER_URL.startswith("filesystem://"):

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.apps import apps
 
-from studio import jobs, workers
+from studio import deliveries, jobs, notices, workers
 
 
 @shared_task(ignore_result=True)
@@ -15,3 +15,15 @@ def reap() -> None:
             jobs.reap(model)
             model.settle()
     workers.tidy()
+
+
+@shared_task(ignore_result=True)
+def deliver(delivery_id: str) -> None:
+    """Send one message to a webhook or by e-mail, if it is still to be sent."""
+    deliveries.run(delivery_id)
+
+
+@shared_task(ignore_result=True)
+def forget() -> None:
+    """Delete old notifications and what was sent long ago."""
+    notices.forget_old()

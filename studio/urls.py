@@ -4,7 +4,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
 from evaluation.views import home
-from studio.views import accounts, credentials, health, members, styleguide, workers
+from studio.views import accounts, credentials, health, members, notifications, styleguide, webhooks, workers
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("sign-in/once/<str:token>/", accounts.one_time_sign_in, name="one_time_sign_in"),
     path("sign-out/", LogoutView.as_view(), name="sign_out"),
     path("account/password/", accounts.set_password, name="set_password"),
+    path("account/address/<str:token>/", notifications.confirm, name="email_confirm"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("styleguide/drawer/", styleguide.styleguide_drawer, name="styleguide_drawer"),
     path("w/<slug:workspace>/", home.show, name="workspace_home"),
@@ -26,6 +27,23 @@ urlpatterns = [
     path("w/<slug:workspace>/settings/keys/<uuid:pk>/test/", credentials.test, name="credential_test"),
     path("w/<slug:workspace>/settings/keys/<uuid:pk>/remove/", credentials.remove, name="credential_remove"),
     path("w/<slug:workspace>/settings/audit/", members.audit_trail, name="audit"),
+    path("w/<slug:workspace>/notifications/", notifications.index, name="notifications"),
+    path("w/<slug:workspace>/notifications/read/", notifications.read_all, name="notifications_read"),
+    path("w/<slug:workspace>/notifications/<int:pk>/read/", notifications.read, name="notification_read"),
+    path("w/<slug:workspace>/settings/notifications/", notifications.choices, name="notification_choices"),
+    path("w/<slug:workspace>/settings/notifications/address/", notifications.address, name="notification_address"),
+    path("w/<slug:workspace>/settings/webhooks/", webhooks.index, name="webhooks"),
+    path("w/<slug:workspace>/settings/webhooks/<uuid:pk>/", webhooks.show, name="webhook"),
+    path("w/<slug:workspace>/settings/webhooks/<uuid:pk>/events/", webhooks.change_events, name="webhook_events"),
+    path("w/<slug:workspace>/settings/webhooks/<uuid:pk>/test/", webhooks.test, name="webhook_test"),
+    path("w/<slug:workspace>/settings/webhooks/<uuid:pk>/secret/", webhooks.renew_secret, name="webhook_secret"),
+    path("w/<slug:workspace>/settings/webhooks/<uuid:pk>/pause/", webhooks.pause, name="webhook_pause"),
+    path("w/<slug:workspace>/settings/webhooks/<uuid:pk>/remove/", webhooks.remove, name="webhook_remove"),
+    path(
+        "w/<slug:workspace>/settings/webhooks/<uuid:pk>/deliveries/<uuid:delivery>/again/",
+        webhooks.redeliver,
+        name="webhook_redeliver",
+    ),
     path("w/<slug:workspace>/settings/workers/", workers.index, name="workers"),
     path("w/<slug:workspace>/settings/workers/<int:pk>/drain/", workers.drain, name="worker_drain"),
     path("w/<slug:workspace>/vault/", include("vault.urls")),

@@ -8,6 +8,7 @@ import "./edits.js";
 import "./forms.js";
 import "./keys.js";
 import "./paired-range.js";
+import "./notices.js";
 import "./palette.js";
 import "./polling.js";
 import "./row-keys.js";
