@@ -20,7 +20,7 @@ from evaluation.marks import write_marks
 from evaluation.metrics.base import answer_key, keyed, same_answer
 from evaluation.predictions import Candidate
 from evaluation.previews import PreviewWriter
-from evaluation.report import target_of_row
+from evaluation.report_notes import target_of_row
 from evaluation.scoring import Channel, answer_of, channels_of
 from vault.rows import Row
 

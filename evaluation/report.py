@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evaluation.metrics.base import Metric, Task, answer_key, keyed, same_answer, target_of
+from evaluation.clusters import AUTO, find_clusters
+from evaluation.judgement import Bench, against_teacher, compare, describe_detectable, describe_test, judge_student
+from evaluation.metrics.base import Metric, Task, answer_key, keyed, target_of
 from evaluation.predictions import Candidate
+from evaluation.report_notes import find_notes, teacher_models
 from evaluation.scoring import (
     Judged,
     channels_of,
@@ -20,16 +23,9 @@ from evaluation.scoring import (
     scores_of,
     tokens_of,
 )
-from evaluation.statistics import (
-    Estimate,
-    PairedCounts,
-    label_scores,
-    mcnemar_exact,
-    pair,
-    paired_difference,
-    paired_ratio,
-)
-from evaluation.verdict import Evidence, decide
+from evaluation.slices import FIELDS, FieldName
+from evaluation.slicing import slice_report
+from evaluation.statistics import DISCORDANCE, label_scores
 from studio.registries import METRICS
 from vault.rows import Row
 
@@ -42,12 +38,19 @@ DEFAULT_METRICS = ("agreement", "accuracy", "macro_f1", "kappa", "token_f1", "ch
 @dataclass(frozen=True)
 class Options:
     """How to judge. ``labels``: the closed set, or None for free text. ``seen_labels``: those the student was trained on,
-    when known. ``margin``: accepted loss of accuracy as a proportion. ``facts``: what was evaluated, shown as it is."""
+    when known. ``margin``: accepted loss as a proportion, by ``measure`` (``auto``: accuracy for labels, word overlap for text).
+    ``cluster_by``: which rows belong together. ``discordance``: expected share of rows that one of student and teacher gets
+    right. ``leakage``: what the comparison with the training rows brought. ``facts``: what was evaluated, shown as it is."""
 
     labels: Sequence[str] | None = None
     seen_labels: frozenset[str] | None = None
     metrics: Sequence[str] = DEFAULT_METRICS
     margin: float = 0.02
+    measure: str = AUTO
+    cluster_by: str = AUTO
+    slices: Sequence[FieldName] = tuple(FIELDS)
+    discordance: float = DISCORDANCE
+    leakage: Mapping[str, Any] | None = None
     seed: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -62,9 +65,13 @@ def build_report(rows: Sequence[Row], candidates: Sequence[Candidate], options: 
     """Judge every candidate on ``rows``. Failures stay in every denominator; rows a candidate was not asked do not count."""
     metrics = load_metrics(options)
     judged = [judge(c, rows, channel=channels_of(c)[0]) for c in candidates]
+    clusters = find_clusters(rows, options.cluster_by)
+    bench = Bench(
+        rows, judged, metrics, options.task, options.margin, options.measure, clusters=clusters, seed=options.seed
+    )
+    names = None if clusters is None else clusters.names
     with_reference = sum(row.reference is not None for row in rows)
     with_teacher = sum(row.completion is not None for row in rows)
-    basis = "reference" if with_reference else "teacher"
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "task": options.task,
@@ -73,24 +80,51 @@ def build_report(rows: Sequence[Row], candidates: Sequence[Candidate], options: 
         "rows_with_teacher": with_teacher,
         "margin": options.margin,
         "seed": options.seed,
+        "settings": {
+            "margin": options.margin,
+            "measure": bench.chosen,
+            "cluster_by": options.cluster_by,
+            "slices": list(options.slices),
+            "discordance": options.discordance,
+        },
         "facts": dict(options.facts),
         "metrics": [describe_metric(name, metric) for name, metric in metrics.items()],
-        "candidates": [describe_candidate(j, rows, metrics, seed=options.seed) for j in judged],
-        "comparisons": compare(judged, metrics, rows),
+        "candidates": [describe_candidate(j, rows, metrics, seed=options.seed, clusters=names) for j in judged],
+        "comparisons": compare(bench),
         "retained": None,
-        "label_basis": basis,
+        "label_basis": "reference" if with_reference else "teacher",
         "labels": list(options.labels or []),
         "per_label": [],
         "confusion": None,
-        "notes": [*options.notes, *find_notes(rows, judged, options)],
+        "teacher_models": teacher_models(rows),
+        "leakage": options.leakage,
+        "notes": [
+            *options.notes,
+            *_measure_note(bench),
+            *find_notes(rows, judged, seen_labels=_seen(options), leakage=options.leakage),
+        ],
     }
     if options.labels is not None:
         report["per_label"] = per_label(judged, options)
-        report["confusion"] = confusion(_named(judged, "student"), options.labels)
-    verdict, retained = judge_student(judged, metrics, report, options)
-    report["retained"] = estimate(retained)
+        report["confusion"] = confusion(bench.of("student"), options.labels)
+    against = against_teacher(bench)
+    verdict = judge_student(bench, report, against)
+    report["retained"] = estimate(against.retained) if against is not None else None
+    report["non_inferiority"] = describe_test(against)
+    report["detectable"] = describe_detectable(bench, against, expected=options.discordance)
+    report["slices"] = slice_report(bench, report, fields=options.slices, labels=options.labels)
     report["verdict"] = {"sentence": verdict.sentence, "tone": verdict.tone, "details": verdict.details}
     return report
+
+
+def _measure_note(bench: Bench) -> list[str]:
+    if bench.measure in (AUTO, bench.chosen):
+        return []
+    return [f"“{bench.measure}” says nothing of this kind of task; the verdict goes by “{bench.chosen}” instead."]
+
+
+def _seen(options: Options) -> frozenset[str] | None:
+    return options.seen_labels if options.labels is not None else None
 
 
 def load_metrics(options: Options) -> dict[str, Metric]:
@@ -111,12 +145,17 @@ def describe_metric(name: str, metric: Metric) -> dict[str, Any]:
 
 
 def describe_candidate(
-    judged: Judged, rows: Sequence[Row], metrics: Mapping[str, Metric], *, seed: int
+    judged: Judged,
+    rows: Sequence[Row],
+    metrics: Mapping[str, Metric],
+    *,
+    seed: int,
+    clusters: Sequence[str | None] | None = None,
 ) -> dict[str, Any]:
     """Everything measured of one candidate."""
     candidate = judged.candidate
     others = {
-        channel: scores_of(judge(candidate, rows, channel=channel), metrics, seed=seed)
+        channel: scores_of(judge(candidate, rows, channel=channel), metrics, seed=seed, clusters=clusters)
         for channel in channels_of(candidate)[1:]
     }
     return {
@@ -128,9 +167,9 @@ def describe_candidate(
         "answered": len(judged.items) - judged.failed,
         "failed": judged.failed,
         "empty": judged.empty,
-        "metrics": scores_of(judged, metrics, seed=seed),
+        "metrics": scores_of(judged, metrics, seed=seed, clusters=clusters),
         "other_channels": others,
-        "confidence": confidence_of(candidate, rows),
+        "confidence": confidence_of(candidate, rows, seed=seed),
         "latency": latency_of(candidate, seed=seed),
         "cost_per_1000": cost_of(candidate, seed=seed),
         "rows_per_second": candidate.rows_per_second,
@@ -141,52 +180,6 @@ def describe_candidate(
 
 def _errors(candidate: Candidate) -> Counter[str]:
     return Counter(p.error for p in candidate.answers.values() if p.error)
-
-
-def _named(judged: Sequence[Judged], kind: str) -> Judged | None:
-    return next((j for j in judged if j.candidate.kind == kind), None)
-
-
-def compare(judged: Sequence[Judged], metrics: Mapping[str, Metric], rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The student against each other candidate, and each of its ways of answering, on the rows both were judged on."""
-    student = _named(judged, "student")
-    if student is None:
-        return []
-    teacher = _named(judged, "teacher")
-    by = ("accuracy",) if teacher is not None and _same_answers(teacher) else ("accuracy", "agreement")
-    found = []
-    for other in judged:
-        # A teacher whose answers are the references is right by definition: no comparison.
-        if other is student or (other.candidate.kind == "teacher" and _same_answers(other)):
-            continue
-        for channel in channels_of(other.candidate):
-            theirs = other if channel == other.channel else judge(other.candidate, rows, channel=channel)
-            for name in by:
-                if name not in metrics:
-                    continue
-                hits = (j.hits(metrics[name], rows=len(rows)) for j in (student, theirs))
-                counts = pair(*hits)
-                if counts.n:
-                    found.append(describe_pair(student, theirs, name, counts))
-    return found
-
-
-def describe_pair(student: Judged, other: Judged, metric: str, counts: PairedCounts) -> dict[str, Any]:
-    """One paired comparison as JSON."""
-    return {
-        "a": student.candidate.name,
-        "b": other.candidate.name,
-        "b_label": other.candidate.label,
-        "b_channel": other.channel,
-        "metric": metric,
-        "difference": estimate(paired_difference(counts)),
-        "ratio": estimate(paired_ratio(counts)),
-        "both": counts.both,
-        "only_a": counts.only_a,
-        "only_b": counts.only_b,
-        "neither": counts.neither,
-        "p": mcnemar_exact(round(counts.only_a), round(counts.only_b)),
-    }
 
 
 def _label_pairs(judged: Judged) -> list[tuple[str, str | None]]:
@@ -251,99 +244,3 @@ def _column(given: str | None, names: Mapping[str, str]) -> str:
     if given is None:
         return FAILED
     return given if given in names else OTHER
-
-
-def find_notes(rows: Sequence[Row], judged: Sequence[Judged], options: Options) -> list[str]:
-    """What a reader must know before believing the figures."""
-    notes = []
-    for j in judged:
-        if j.failed and j.items:
-            notes.append(f"{j.candidate.label} failed on {j.failed:,} of {len(j.items):,} rows; they count as wrong.")
-        if j.candidate.kind != "teacher" and 0 < len(j.items) < len(rows):
-            notes.append(f"{j.candidate.label} was asked {len(j.items):,} of the {len(rows):,} rows (a seeded sample).")
-        if not j.items:
-            notes.append(f"{j.candidate.label} was asked no row, so it has no figures.")
-    without = sum(row.reference is None for row in rows)
-    if rows and without == len(rows):
-        notes.append(
-            "No row has a reference answer, so accuracy is unknown; agreement with the teacher stands in for it."
-        )
-    elif without:
-        notes.append(f"{without:,} of {len(rows):,} rows have no reference answer; accuracy is over the others.")
-    if rows and not any(row.completion is not None for row in rows):
-        notes.append("No row has a teacher's answer, so agreement with the teacher is unknown.")
-    if options.seen_labels is not None and options.labels is not None:
-        notes += unseen_labels(rows, options.seen_labels)
-    return notes
-
-
-def unseen_labels(rows: Sequence[Row], seen: frozenset[str]) -> list[str]:
-    """A note when right answers of held-out rows never occurred in training."""
-    known = {answer_key(label) for label in seen}
-    targets = [target_of_row(row) for row in rows]
-    unseen = Counter(t for t in targets if t is not None and answer_key(t) not in known)
-    if not unseen:
-        return []
-    shown = ", ".join(f"“{label}”" for label, _ in unseen.most_common(5))
-    more = f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
-    total = sum(unseen.values())
-    return [
-        f"{total:,} held-out {'row has a label' if total == 1 else 'rows have labels'} that the student was not trained on "
-        f"({shown}{more}); it can only be wrong there, and this counts."
-    ]
-
-
-def target_of_row(row: Row) -> str | None:
-    """The right answer of a row: its reference, or the teacher's answer where there is none."""
-    return row.reference_text if row.reference is not None else row.completion_text
-
-
-def judge_student(
-    judged: Sequence[Judged], metrics: Mapping[str, Metric], report: Mapping[str, Any], options: Options
-) -> tuple[Any, Estimate | None]:
-    """The verdict and retained quality (student's accuracy ÷ teacher's, on the rows both were judged on)."""
-    student, teacher = _named(judged, "student"), _named(judged, "teacher")
-    rows = int(report["rows"])
-    figures: Mapping[str, Any] = next((c["metrics"] for c in report["candidates"] if c["kind"] == "student"), {})
-    pairs = None
-    if student is not None and teacher is not None and "accuracy" in metrics:
-        accuracy = metrics["accuracy"]
-        pairs = pair(student.hits(accuracy, rows=rows), teacher.hits(accuracy, rows=rows))
-    same = teacher is not None and _same_answers(teacher)
-    base = _best_base(report)
-    evidence = Evidence(
-        rows=rows,
-        accuracy=_estimate(figures.get("accuracy")),
-        agreement=_estimate(figures.get("agreement")),
-        pairs=pairs,
-        same_answers=same,
-        base_name=_in_sentence(base["b_label"]) if base else "",
-        base_difference=_estimate(base["difference"]) if base else None,
-        base_measure=base["metric"] if base else "",
-        similarity=_estimate(figures.get("token_f1")) if options.task == "text" else None,
-    )
-    retained = paired_ratio(pairs) if pairs is not None and not same else None
-    return decide(evidence, margin=options.margin), retained
-
-
-def _in_sentence(label: str) -> str:
-    return "the " + label[0].lower() + label[1:] if label else ""
-
-
-def _same_answers(teacher: Judged) -> bool:
-    both = [item for item in teacher.items if item.reference is not None]
-    return bool(both) and all(same_answer(item.answer, item.reference or "") for item in both)
-
-
-def _best_base(report: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The comparison with the strongest base candidate, by accuracy where it is known."""
-    bases = {c["name"] for c in report["candidates"] if c["kind"] == "base"}
-    for metric in ("accuracy", "agreement"):
-        found = [c for c in report["comparisons"] if c["b"] in bases and c["metric"] == metric and c["difference"]]
-        if found:
-            return dict(min(found, key=lambda c: c["difference"]["value"]))
-    return None
-
-
-def _estimate(value: Mapping[str, Any] | None) -> Estimate | None:
-    return None if not value else Estimate(value["value"], value["low"], value["high"], value["n"])

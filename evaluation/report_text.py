@@ -92,7 +92,7 @@ def comparison_lines(report: Mapping[str, Any]) -> list[str]:
         spread = point_range(Estimate(d["value"], d["low"], d["high"], d["n"]))
         found.append(
             f"Student − {c['b_label']} ({CHANNELS[c['b_channel']]}), {c['metric']}: {points(d['value'], signed=True)} "
-            f"({spread}, exact McNemar {p_value(c['p'])})"
+            f"({spread}, {c.get('p_method', 'exact McNemar')} {p_value(c['p'])})"
         )
     return found
 

@@ -9,7 +9,14 @@ from typing import Any, Literal
 
 from evaluation.metrics.base import Item, Metric, same_answer, target_of
 from evaluation.predictions import Candidate, Prediction
-from evaluation.statistics import Estimate, bootstrap, calibration, expected_calibration_error
+from evaluation.statistics import (
+    Estimate,
+    bootstrap,
+    brier_estimate,
+    calibration,
+    calibration_error_estimate,
+    expected_calibration_error,
+)
 from vault.rows import Row
 
 Channel = Literal["recorded", "generated", "scored"]
@@ -41,6 +48,14 @@ class Judged:
     def empty(self) -> int:
         """Rows answered with nothing but white space."""
         return sum(1 for item in self.items if item.answer is not None and not item.answer.strip())
+
+    def scores(self, metric: Metric, *, rows: int) -> list[float | None]:
+        """Per row of the whole held-out set: its score, higher is better, or None where there is nothing to judge."""
+        found: list[float | None] = [None] * rows
+        for position, item in zip(self.positions, self.items, strict=True):
+            score = metric.score(item)
+            found[position] = score if score is None or metric.higher_is_better else -score
+        return found
 
     def hits(self, metric: Metric, *, rows: int) -> list[bool | None]:
         """Per row of the whole held-out set: right, wrong, or None where there is nothing to judge."""
@@ -86,9 +101,15 @@ def estimate(value: Estimate | None) -> dict[str, float] | None:
     return None if value is None else value._asdict()
 
 
-def scores_of(judged: Judged, metrics: Mapping[str, Metric], *, seed: int) -> dict[str, dict[str, float] | None]:
-    """Every metric's figure with its interval; None where a metric has nothing to say of this candidate."""
-    return {name: estimate(metric.aggregate(judged.items, seed=seed)) for name, metric in metrics.items()}
+def scores_of(
+    judged: Judged, metrics: Mapping[str, Metric], *, seed: int, clusters: Sequence[str | None] | None = None
+) -> dict[str, dict[str, float] | None]:
+    """Every metric's figure with its interval; None where a metric has nothing to say of this candidate.
+
+    ``clusters``: the cluster of every row of the held-out set, or None when all rows stand alone.
+    """
+    names = None if clusters is None else [clusters[p] for p in judged.positions]
+    return {name: estimate(m.aggregate(judged.items, seed=seed, clusters=names)) for name, m in metrics.items()}
 
 
 def latency_of(candidate: Candidate, *, seed: int) -> dict[str, Any] | None:
@@ -119,7 +140,7 @@ def cost_of(candidate: Candidate, *, seed: int) -> dict[str, Any] | None:
     return None
 
 
-def confidence_of(candidate: Candidate, rows: Sequence[Row]) -> dict[str, Any] | None:
+def confidence_of(candidate: Candidate, rows: Sequence[Row], *, seed: int) -> dict[str, Any] | None:
     """How sure the candidate was of its scored labels and how often that was right, or None without confidences."""
     confidences, hits = [], []
     for row in rows:
@@ -136,6 +157,8 @@ def confidence_of(candidate: Candidate, rows: Sequence[Row]) -> dict[str, Any] |
     return {
         "mean": sum(confidences) / len(confidences),
         "error": expected_calibration_error(bins),
+        "error_estimate": estimate(calibration_error_estimate(confidences, hits, seed=seed)),
+        "brier": estimate(brier_estimate(confidences, hits, seed=seed)),
         "n": len(confidences),
         "bins": [b._asdict() for b in bins],
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
-from evaluation.statistics import Estimate, bootstrap, wilson
+from evaluation.statistics import Estimate, bootstrap, clustered_bootstrap, clustered_wilson, wilson
 from studio.lib.params import BaseParams
 from vault.rows import normalise
 
@@ -49,9 +49,21 @@ class Metric:
         """The row's score, or None when there is nothing to compare with. A failed answer scores 0."""
         raise NotImplementedError
 
-    def aggregate(self, items: Sequence[Item], *, seed: int) -> Estimate | None:
-        """One figure for all rows that have a score, or None when none has."""
-        scores = [s for s in map(self.score, items) if s is not None]
+    def aggregate(
+        self, items: Sequence[Item], *, seed: int, clusters: Sequence[str | None] | None = None
+    ) -> Estimate | None:
+        """One figure for all rows that have a score, or None when none has.
+
+        ``clusters``: one name an item, None for a row of its own; rows that share one resemble each other, and the interval
+        counts clusters instead of rows.
+        """
+        kept = [(s, i) for i, s in enumerate(map(self.score, items)) if s is not None]
+        scores = [s for s, _ in kept]
+        if clusters is not None:
+            names = [clusters[i] for _, i in kept]
+            if self.binary:
+                return clustered_wilson([s >= 0.5 for s in scores], names)
+            return clustered_bootstrap(scores, names, seed=seed)
         if self.binary:
             return wilson(sum(1 for s in scores if s >= 0.5), len(scores))
         return bootstrap(scores, statistic="mean", seed=seed)

@@ -20,7 +20,11 @@ class Kappa(Metric):
         """1.0 for the teacher's label, 0.0 otherwise, None where the teacher gave none."""
         return None if item.teacher is None else float(same_answer(item.answer, item.teacher))
 
-    def aggregate(self, items: Sequence[Item], *, seed: int) -> Estimate | None:
-        """Kappa with a bootstrap interval over rows."""
-        pairs = [(answer_key(item.teacher), keyed(item.answer)) for item in items if item.teacher is not None]
-        return cohen_kappa_estimate(pairs, seed=seed)
+    def aggregate(
+        self, items: Sequence[Item], *, seed: int, clusters: Sequence[str | None] | None = None
+    ) -> Estimate | None:
+        """Kappa with a bootstrap interval over rows, or over clusters of rows."""
+        kept = [(item.teacher, i) for i, item in enumerate(items) if item.teacher is not None]
+        pairs = [(answer_key(teacher), keyed(items[i].answer)) for teacher, i in kept]
+        names = None if clusters is None else [clusters[i] for _, i in kept]
+        return cohen_kappa_estimate(pairs, seed=seed, clusters=names)

@@ -20,8 +20,11 @@ class MacroF1(Metric):
         target = target_of(item)
         return None if target is None else float(same_answer(item.answer, target))
 
-    def aggregate(self, items: Sequence[Item], *, seed: int) -> Estimate | None:
-        """Macro F1 with a bootstrap interval over rows."""
-        targets = ((target_of(item), item.answer) for item in items)
-        pairs = [(answer_key(target), keyed(answer)) for target, answer in targets if target is not None]
-        return macro_f1_estimate(pairs, seed=seed)
+    def aggregate(
+        self, items: Sequence[Item], *, seed: int, clusters: Sequence[str | None] | None = None
+    ) -> Estimate | None:
+        """Macro F1 with a bootstrap interval over rows, or over clusters of rows."""
+        kept = [(target, i) for i, item in enumerate(items) if (target := target_of(item)) is not None]
+        pairs = [(answer_key(target), keyed(items[i].answer)) for target, i in kept]
+        names = None if clusters is None else [clusters[i] for _, i in kept]
+        return macro_f1_estimate(pairs, seed=seed, clusters=names)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from evaluation.statistics.estimates import CONFIDENCE, DRAWS_AT_ONCE, Estimate, all_finite, bootstrap
+from evaluation.statistics.estimates import CONFIDENCE, DRAWS_AT_ONCE, MOST_DRAWS, Estimate, all_finite, bootstrap
 
 
 class CalibrationBin(NamedTuple):
@@ -81,6 +81,7 @@ def calibration_error_estimate(
     gaps = np.zeros((len(sure), bins))
     gaps[np.arange(len(sure)), place] = sure - right
     generator = np.random.default_rng(seed)
+    resamples = max(min(resamples, MOST_DRAWS // len(sure)), 200)
     chunk = max(1, DRAWS_AT_ONCE // (10 * len(sure)))
     found = []
     for start in range(0, resamples, chunk):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Hashable, Sequence
 from statistics import NormalDist
 from typing import Any, Literal, NamedTuple
 
+from evaluation.statistics.distributions import student_quantile
+
 CONFIDENCE = 0.95
 RESAMPLES = 2_000
 MOST_DRAWS = 20_000_000
@@ -160,3 +162,35 @@ def design_effect(values: Sequence[float], clusters: Sequence[Hashable]) -> floa
         return max(1.0, worst)
     between = count / (count - 1) * float(((sums - mean * sizes) ** 2).sum()) / n**2
     return max(1.0, between / plain)
+
+
+def cluster_effect(
+    values: Sequence[float], clusters: Sequence[Hashable], *, confidence: float = CONFIDENCE, few: bool = True
+) -> tuple[float, int]:
+    """``(design effect, how many clusters)``; a None among ``clusters`` is a cluster of one row.
+
+    With ``few`` the effect is enlarged for few clusters, as Korn and Graubard (1998) do: by the square of Student's quantile
+    over the normal one.
+    """
+    number = len({name for name in clusters if name is not None}) + sum(name is None for name in clusters)
+    effect = design_effect(values, clusters)
+    if few and number > 1:
+        effect *= (student_quantile(0.5 + confidence / 2, number - 1) / z_value(confidence)) ** 2
+    return effect, number
+
+
+def clustered_wilson(
+    hits: Sequence[bool], clusters: Sequence[Hashable], *, confidence: float = CONFIDENCE
+) -> Estimate | None:
+    """A proportion with Wilson's interval on the rows divided by their design effect, or None without rows.
+
+    A single cluster says nothing of others: its interval is everything.
+    """
+    if not hits:
+        return None
+    share = sum(hits) / len(hits)
+    effect, number = cluster_effect([float(h) for h in hits], clusters, confidence=confidence)
+    if number < 2:
+        return Estimate(share, 0.0, 1.0, len(hits))
+    found = wilson(sum(hits) / effect, len(hits) / effect, confidence=confidence)
+    return None if found is None else found._replace(value=share, n=len(hits))

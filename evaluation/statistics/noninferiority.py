@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 from typing import Literal, NamedTuple
 
 from evaluation.statistics.distributions import normal_quantile, student_quantile, student_tail, upper_tail
-from evaluation.statistics.estimates import CONFIDENCE, Estimate, all_finite, design_effect, z_value
+from evaluation.statistics.estimates import CONFIDENCE, Estimate, all_finite, cluster_effect, z_value
 from evaluation.statistics.paired import PairedCounts, paired_difference, tango_score
 
 Outcome = Literal["within", "outside", "unclear"]
@@ -67,7 +67,7 @@ def noninferiority_of_pairs(
         return _unknown(SCORE, margin, alpha, n, "There is no row that both were judged on.")
     effect, number = 1.0, None
     if clusters is not None and not isinstance(hits, PairedCounts):
-        effect, number = _effect([float(a) - float(b) for a, b in hits], clusters, confidence=confidence)
+        effect, number = cluster_effect([float(a) - float(b) for a, b in hits], clusters, confidence=confidence)
         if number < 2:
             return _unknown(SCORE, margin, alpha, n, _ONE_CLUSTER)
     seen = counts.scaled(1 / effect)
@@ -117,7 +117,7 @@ def noninferiority_of_means(
     effect, number = 1.0, None
     if clusters is not None:
         # The factor for few clusters is left out: the degrees of freedom below are theirs already.
-        effect, number = _effect(differences, clusters, confidence=confidence, few=False)
+        effect, number = cluster_effect(differences, clusters, confidence=confidence, few=False)
         if number < 2:
             return _unknown(MEAN, margin, alpha, n, _ONE_CLUSTER)
     degrees = (n if number is None else number) - 1
@@ -164,17 +164,6 @@ def _count(hits: Sequence[tuple[bool, bool]]) -> PairedCounts:
     both = sum(a and b for a, b in hits)
     first, second = sum(a for a, _ in hits), sum(b for _, b in hits)
     return PairedCounts(both, first - both, second - both, len(hits) - first - second + both)
-
-
-def _effect(
-    values: Sequence[float], clusters: Sequence[Hashable], *, confidence: float, few: bool = True
-) -> tuple[float, int]:
-    """``(design effect, how many clusters)``; a None among ``clusters`` is a cluster of one row."""
-    number = len({name for name in clusters if name is not None}) + sum(name is None for name in clusters)
-    effect = design_effect(values, clusters)
-    if few and number > 1:
-        effect *= (student_quantile(0.5 + confidence / 2, number - 1) / z_value(confidence)) ** 2
-    return effect, number
 
 
 def _rows(variance: float, *, gap: float, confidence: float, power: float = POWER) -> int | None:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
 
-from evaluation.statistics.estimates import CONFIDENCE, Estimate, z_value
+from evaluation.statistics.estimates import (
+    CONFIDENCE,
+    DRAWS_AT_ONCE,
+    MOST_DRAWS,
+    RESAMPLES,
+    Estimate,
+    all_finite,
+    cluster_sums,
+    z_value,
+)
 
 
 class PairedCounts(NamedTuple):
@@ -141,6 +150,40 @@ def paired_ratio(counts: PairedCounts, *, confidence: float = CONFIDENCE) -> Est
         highest *= 2
     low = 0.0 if value == 0 else end(value, 0.0)
     return Estimate(value, low, end(max(value, 1e-9), highest), round(counts.n))
+
+
+def ratio_of_means(
+    a: Sequence[float],
+    b: Sequence[float],
+    *,
+    seed: int,
+    clusters: Sequence[Hashable] | None = None,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> Estimate | None:
+    """Mean of ``a`` over mean of ``b`` on the same rows with a percentile bootstrap interval over rows or clusters.
+
+    None without rows, with a value that is not a finite number, or when the mean of ``b`` is not above 0.
+    """
+    import numpy as np
+
+    if not a or not all_finite(a) or not all_finite(b) or math.fsum(b) <= 0:
+        return None
+    names = list(range(len(a))) if clusters is None else clusters
+    first, _ = cluster_sums(a, names)
+    second, _ = cluster_sums(b, names)
+    generator, count = np.random.default_rng(seed), len(first)
+    resamples = max(min(resamples, MOST_DRAWS // count), 200)
+    found: list[Any] = []
+    for start in range(0, resamples, chunk := max(1, DRAWS_AT_ONCE // count)):
+        draws = generator.integers(0, count, size=(min(chunk, resamples - start), count))
+        over, under = first[draws].sum(axis=1), second[draws].sum(axis=1)
+        found.append(np.divide(over, under, out=np.full_like(over, np.inf), where=under > 0))
+    low, high = np.quantile(np.concatenate(found), [(1 - confidence) / 2, (1 + confidence) / 2])
+    value = math.fsum(a) / math.fsum(b)
+    if not math.isfinite(float(high)):
+        return None
+    return Estimate(value, min(float(low), value), max(float(high), value), len(a))
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:

@@ -12,6 +12,8 @@ from evaluation.statistics.ranks import mean_ranks
 
 EXACT_SIGNS = 14
 """Up to so many differences all their signs are tried (16,384 at most); with more a seeded sample of signs is drawn."""
+MOST_SIGNS = 100_000_000
+"""With very many differences fewer patterns are drawn, never under 1,000."""
 EXACT_RANKS = 25
 """Up to so many differences the signed-rank distribution is counted out; with more the normal approximation is used."""
 
@@ -61,6 +63,7 @@ def permutation(
         totals = np.abs((1 - 2 * patterns) @ sums)
         return PairedTest(float((totals >= seen).mean()), n, "paired permutation, exact")
     generator = np.random.default_rng(seed)
+    resamples = max(min(resamples, MOST_SIGNS // len(sums)), 1_000)
     at_least = 0
     chunk = max(1, 4_000_000 // len(sums))
     for start in range(0, resamples, chunk):

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import model_validator
 
 from evaluation.asking import Mode, Session, Setting, ask_candidates
+from evaluation.clusters import AUTO, NONE, PROMPT, SOURCE
 from evaluation.items import ITEMS_FILE, write_items
 from evaluation.labels import dedupe_labels, find_labels
-from evaluation.report import DEFAULT_METRICS, Options, build_report, target_of_row
+from evaluation.leakage import check_leakage
+from evaluation.report import DEFAULT_METRICS, Options, build_report
+from evaluation.report_notes import target_of_row
+from evaluation.slices import FIELDS
+from evaluation.statistics import DISCORDANCE
 from pipelines.steps import base
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
 from pipelines.steps.student import prompt_view_of, read_training
@@ -25,8 +30,10 @@ REPORT_FILE = "report.json"
 
 if TYPE_CHECKING:
     MetricName = str
+    MeasureName = str
 else:
     MetricName = Literal[tuple(METRICS)]
+    MeasureName = Literal[("auto", *METRICS)]
 
 
 class Evaluate(base.Step):
@@ -39,6 +46,7 @@ class Evaluate(base.Step):
     label = "Evaluate"
     group = "Evaluation"
     queue = "gpu"
+    version = 2
     inputs = {
         "rows": Port("dataset", "Held-out rows with the teacher's answers, references, or both"),
         "student": Port("adapter", "The trained student"),
@@ -73,9 +81,39 @@ class Evaluate(base.Step):
             ge=0,
         )
         margin: float = param(
-            2.0, label="Accepted loss", help="The student may be this much less accurate than the teacher.",
+            2.0, label="Accepted loss", help="The student may be this much worse than the teacher.",
             unit="points", ge=0, le=100,
         )  # fmt: skip
+        measure: MeasureName = param(
+            "auto",
+            label="Measure of the verdict",
+            help="What the accepted loss is counted in. Auto: accuracy for labels, word overlap for free text.",
+        )
+        cluster_by: str = param(
+            AUTO,
+            label="Count together",
+            help="Rows that resemble each other are not so many independent proofs; intervals then count groups. “auto”: rows of "
+            "one conversation, and one question asked more than once. “none”, “prompt”, “source”, or the name of a field of the "
+            "rows' meta, such as customer.",
+            suggestions=(AUTO, NONE, PROMPT, SOURCE, "conversation"),
+            max_length=80,
+        )
+        slices: list[Literal["label", "tag", "length", "language", "confidence", "source"]] = param(
+            lambda: list(FIELDS),
+            label="Slices",
+            help="Also compare inside each label, tag, length, language, source, and confidence of the teacher; the p-values "
+            "carry Holm's correction for all of them.",
+        )
+        discordance: float = param(
+            100 * DISCORDANCE,
+            label="Expected disagreement",
+            help="Share of rows that exactly one of student and teacher gets right: what the number of rows can show hangs on it. "
+            "Used until an evaluation has shown the real share.",
+            unit="%",
+            gt=0,
+            le=100,
+            advanced=True,
+        )
         machine_cost_per_hour: float | None = param(
             None,
             label="Price of this machine",
@@ -113,6 +151,8 @@ class Evaluate(base.Step):
         def somebody_to_judge(self) -> Self:
             if not self.candidates:
                 raise ValueError("Choose at least one candidate")
+            if self.measure != "auto" and self.measure not in self.metrics:
+                raise ValueError("The measure of the verdict must be one of the metrics")
             return self
 
     def run(self, ctx: Context, params: Params, inputs: Mapping[str, InputArtifact]) -> StepResult:
@@ -134,7 +174,12 @@ class Evaluate(base.Step):
             seen_labels=setting.seen,
             metrics=params.metrics,
             margin=params.margin / 100,
+            measure=params.measure,
+            cluster_by=params.cluster_by,
+            slices=params.slices,
+            discordance=params.discordance / 100,
             seed=params.seed,
+            leakage=check_leakage(held_out, read_rows(inputs["train"].path)) if "train" in inputs else None,
             facts=facts_of(params, inputs, training),
             notes=[*setting.notes, *sampling_notes(found, held_out)],
         )

@@ -96,3 +96,43 @@ def test_macro_f1_and_kappa_are_wider_by_clusters_than_by_rows() -> None:
         assert clusters is not None
         assert clusters.value == rows.value
         assert clusters.high - clusters.low > 1.8 * (rows.high - rows.low)
+
+
+def test_a_proportion_by_clusters_covers_the_truth_where_rows_succeed_as_one() -> None:
+    generator = np.random.default_rng(4)
+    plain = clustered = 0
+    for _ in range(400):
+        talks = generator.random(30) < 0.8
+        hits = np.repeat(talks, 5).tolist()
+        names = np.repeat(np.arange(30), 5).tolist()
+        one, two = ours.wilson(sum(hits), 150), ours.clustered_wilson(hits, names)
+        assert one is not None
+        assert two is not None
+        plain += one.low <= 0.8 <= one.high
+        clustered += two.low <= 0.8 <= two.high
+    assert plain / 400 < 0.75
+    assert clustered / 400 > 0.93
+
+
+def test_a_single_cluster_tells_nothing_of_others() -> None:
+    assert ours.clustered_wilson([True, True, False], ["a"] * 3) == (2 / 3, 0.0, 1.0, 3)
+    assert ours.clustered_wilson([], []) is None
+
+
+def test_the_ratio_of_means_has_its_interval_by_rows_and_by_clusters() -> None:
+    generator = np.random.default_rng(6)
+    teacher = generator.uniform(0.5, 1, 200)
+    student = teacher * 0.9
+    found = ours.ratio_of_means(student.tolist(), teacher.tolist(), seed=1)
+    assert found is not None
+    assert found.value == pytest.approx(0.9)
+    assert found.high - found.low < 1e-9
+    noisy = (student + 0.2 * np.repeat(generator.standard_normal(20), 10)).tolist()
+    rows = ours.ratio_of_means(noisy, teacher.tolist(), seed=1)
+    groups = ours.ratio_of_means(noisy, teacher.tolist(), seed=1, clusters=np.repeat(np.arange(20), 10).tolist())
+    assert rows is not None
+    assert groups is not None
+    assert groups.high - groups.low > 1.5 * (rows.high - rows.low)
+    assert ours.ratio_of_means([], [], seed=1) is None
+    assert ours.ratio_of_means([1.0], [0.0], seed=1) is None
+    assert ours.ratio_of_means([math.nan], [1.0], seed=1) is None

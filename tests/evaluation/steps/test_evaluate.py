@@ -408,3 +408,29 @@ def test_a_tiny_student_that_was_really_trained_beats_its_really_prompted_base(
     assert own["latency"]["n"] == 4
     assert own["cost_per_1000"]["value"] > 0
     assert report["facts"]["Base model"] == f"folder:{model}"
+
+
+def test_what_was_set_before_the_run_is_in_the_report(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    _, report = evaluate(
+        Children(tmp_path / "scratch"), inputs, margin=3, cluster_by="prompt", slices=["label"], discordance=5
+    )
+    assert report["settings"] == {
+        "margin": 0.03,
+        "measure": "accuracy",
+        "cluster_by": "prompt",
+        "slices": ["label"],
+        "discordance": 0.05,
+    }
+    assert {f["field"] for f in report["slices"]["fields"]} == {"label"}
+
+
+def test_held_out_questions_that_were_trained_on_are_said(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    inputs["train"] = dataset(tmp_path / "leaky", rows_of(40, start=8))
+    _, report = evaluate(Children(tmp_path / "scratch"), inputs)
+    assert report["leakage"] == {"checked": 40, "same": 2, "normalised": 0, "examples": ["r8", "r9"]}
+    assert any(note.startswith("2 of 10 held-out rows ask what a training row asks") for note in report["notes"])
+
+
+def test_a_measure_that_is_no_metric_of_the_evaluation_is_refused() -> None:
+    with pytest.raises(ValidationError, match="must be one of the metrics"):
+        Evaluate.Params(metrics=["agreement"], measure="accuracy")
