@@ -112,8 +112,8 @@ class StepContext:
         self.beat(force=True)
 
     def log(self, message: str) -> None:
-        """Add lines to the step's log, each with its time."""
-        stamp = timezone.now().strftime("%H:%M:%S")
+        """Add lines to the step's log, each with its time (UTC); ``pipelines.logs`` reads them."""
+        stamp = timezone.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         with log_path(self.job.pk).open("a", encoding="utf-8") as out:
             for line in message.splitlines() or [""]:
                 out.write(f"{stamp}  {line[:4000]}\n")

@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Exists, OuterRef, Prefetch
 from django.urls import reverse
 
-from pipelines.context import log_path
+from pipelines import picture
 from pipelines.models import MetricPoint, Run, StepOutput, StepRun
 from studio.jobs import State
 from studio.registries import STEPS
 
-LOG_TAIL_BYTES = 40_000
 MAX_POINTS = 1_000
 
 
 @dataclass(frozen=True)
 class StepView:
-    """A step as the run page draws it. ``status`` is the word of its pill."""
+    """A step as the run page draws it. ``status`` is the word of its pill.
+
+    ``rows_in`` and ``rows_kept`` are known once it has succeeded; ``cost`` is what this run paid for it (0 when reused).
+    """
 
     step: StepRun
     label: str
+    group: str
     status: str
     headline: str
     outputs: tuple[StepOutput, ...]
     charts: bool
+    rows_in: int | None = None
+    rows_kept: int | None = None
+    cost: float | None = None
+
+    @property
+    def counts(self) -> str:
+        """``1,180 in → 1,112 kept``, ``1,180 rows``, or empty."""
+        if self.rows_kept is None:
+            return ""
+        if self.rows_in is None or self.rows_in == self.rows_kept:
+            return f"{self.rows_kept:,} {'row' if self.rows_kept == 1 else 'rows'}"
+        return f"{self.rows_in:,} in → {self.rows_kept:,} kept"
+
+    @property
+    def seconds(self) -> float | None:
+        """How long its last attempt took, or takes; None for a reused step and for one that has not begun."""
+        return None if self.status == "cached" else self.step.seconds
 
 
 def status_of(step: StepRun) -> str:
@@ -40,14 +62,14 @@ def status_of(step: StepRun) -> str:
 
 def step_views(run: Run) -> list[StepView]:
     """All steps of a run, in order."""
+    outputs = Prefetch("outputs", StepOutput.objects.select_related("artifact").order_by("id"))
     steps = list(
-        run.steps.select_related("reused_from__run").prefetch_related("outputs__artifact").order_by("position")
+        run.steps.select_related("reused_from__run").defer("trace").prefetch_related(outputs).order_by("position")
     )
-    with_curves = set(
-        MetricPoint.objects.filter(step_run__in=[s.reused_from_id or s.pk for s in steps])
-        .values_list("step_run_id", flat=True)
-        .distinct()
-    )
+    ids = [s.reused_from_id or s.pk for s in steps]
+    # One look into the index a step: a run's points can be a hundred thousand.
+    has_points = Exists(MetricPoint.objects.filter(step_run_id=OuterRef("pk")))
+    with_curves = set(StepRun.objects.filter(has_points, pk__in=ids).order_by().values_list("pk", flat=True))
     for step in steps:
         step.run = run
     return [_view(step, charts=(step.reused_from_id or step.pk) in with_curves) for step in steps]
@@ -59,14 +81,55 @@ def step_view(step: StepRun) -> StepView:
 
 
 def _view(step: StepRun, *, charts: bool) -> StepView:
+    known = STEPS.get(step.step)
+    summary, status = step.summary, status_of(step)
     return StepView(
         step=step,
-        label=STEPS[step.step].label if step.step in STEPS else step.step,
-        status=status_of(step),
-        headline=str(step.summary.get("headline", "")),
+        label=known.label if known else step.step,
+        group=known.group if known else "Other",
+        status=status,
+        headline=str(summary.get("headline", "")),
         outputs=tuple(step.outputs.all()),
         charts=charts,
+        rows_in=_whole(summary.get("rows_in")),
+        rows_kept=_whole(summary.get("rows_kept", summary.get("rows"))),
+        cost=0.0 if status == "cached" else _amount(summary.get("cost_usd")),
     )
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _amount(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def total_cost(views: Iterable[StepView]) -> float | None:
+    """What a run's steps cost together in dollars, or None when nothing that is priced has ended."""
+    costs = [v.cost for v in views if v.cost is not None and v.status != "cached"]
+    return sum(costs) if costs else None
+
+
+@dataclass(frozen=True)
+class GraphBox:
+    """A box of the run's picture and the step it stands for."""
+
+    box: picture.Box
+    view: StepView
+
+
+def graph(run: Run, views: list[StepView]) -> dict[str, Any]:
+    """The run's picture: ``boxes``, ``lines`` with the state of the step they lead to, ``width`` and ``height``."""
+    by_id = {v.step.node: v for v in views}
+    feeds = {name: [end["node"] for end in v.step.wiring.values() if end["node"] in by_id] for name, v in by_id.items()}
+    drawn = picture.draw(feeds, places=run.version.pipeline.layout.get("nodes") or {})
+    return {
+        "boxes": [GraphBox(box, by_id[box.id]) for box in drawn.boxes],
+        "lines": [(line, by_id[line.target].status) for line in drawn.lines],
+        "width": drawn.width,
+        "height": drawn.height,
+    }
 
 
 def spans(run: Run, views: list[StepView]) -> list[dict[str, Any]]:
@@ -148,18 +211,6 @@ def shown(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def log_tail(step_run_id: Any) -> str:
-    """The last lines of a step's log, at most 40 kB."""
-    try:
-        with log_path(step_run_id).open("rb") as source:
-            size = source.seek(0, 2)
-            source.seek(max(0, size - LOG_TAIL_BYTES))
-            text = source.read().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
-    return text if size <= LOG_TAIL_BYTES else text.partition("\n")[2]
 
 
 ROLES = {"loss": "student", "eval_loss": "teacher"}

@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from pipelines.views import activity, builder, canvas, graph, outputs, pipelines, review, runs, steps, versions
+from pipelines.views import (
+    activity,
+    builder,
+    canvas,
+    graph,
+    logs,
+    outputs,
+    pipelines,
+    review,
+    runs,
+    runtabs,
+    steps,
+    versions,
+)
 
 urlpatterns = [
     path("activity/", activity.show, name="activity"),
@@ -30,12 +43,18 @@ urlpatterns = [
     path("review/", review.index, name="review"),
     path("runs/", runs.index, name="runs"),
     path("runs/<int:number>/", runs.show, name="run"),
+    path("runs/<int:number>/logs/", logs.run_log, name="run_logs"),
+    path("runs/<int:number>/metrics/", runtabs.metrics, name="run_metrics"),
+    path("runs/<int:number>/data/", runtabs.data, name="run_data"),
+    path("runs/<int:number>/spec/", runtabs.spec, name="run_spec"),
+    path("runs/<int:number>/spec.yaml", runtabs.download_spec, name="run_spec_file"),
     path("runs/<int:number>/cancel/", runs.cancel, name="run_cancel"),
     path("runs/<int:number>/retry/", runs.retry, name="run_retry"),
     path("runs/<int:number>/steps/<str:node>/", steps.show, name="run_step"),
     path("runs/<int:number>/steps/<str:node>/answer/", steps.answer, name="run_step_answer"),
     path("runs/<int:number>/steps/<str:node>/outputs/<str:port>/", outputs.rows, name="run_output"),
     path("runs/<int:number>/steps/<str:node>/outputs/<str:port>/rows.jsonl", outputs.download, name="run_output_file"),
+    path("runs/<int:number>/steps/<str:node>/log/", logs.step_log, name="run_step_lines"),
     path("runs/<int:number>/steps/<str:node>/log.txt", steps.download_log, name="run_step_log"),
     path("runs/<int:number>/steps/<str:node>/metrics.json", steps.metrics, name="run_step_metrics"),
 ]

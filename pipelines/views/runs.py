@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from pipelines import comparing, runs
 from pipelines import spec as specs
 from pipelines.models import Run, StepRun
-from pipelines.runpages import output_views, spans, step_views
+from pipelines.runpages import StepView, graph, output_views, spans, step_views, total_cost
 from pipelines.views import builder, lookup
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
@@ -57,28 +57,46 @@ def run_progress(run: Run) -> dict[str, Any]:
     return {"done": sum(s.state == State.SUCCEEDED for s in steps), "total": len(steps), "current": current}
 
 
+def head(run: Run, views: list[StepView], *, tab: str) -> dict[str, Any]:
+    """What the head of every page of a run shows: its facts, its buttons, its tabs."""
+    return {
+        "run": run,
+        "tab": tab,
+        "cost": total_cost(views),
+        "can_cancel": not run.is_finished,
+        "can_retry": any(v.step.state in (State.FAILED, State.CANCELLED) for v in views),
+    }
+
+
 @require_safe
 @role_required("viewer")
 def show(request: WorkspaceRequest, number: int) -> HttpResponse:
-    """One run. An htmx request gets the live part, which asks again until the run has ended."""
+    """One run. An htmx request gets the live part, which asks again until the run has ended.
+
+    ``?view=list`` shows the steps as a list. ``?hero=1``, sent by the live part itself, keeps the curve where it was.
+    """
     run = get_run(request, number)
     views = step_views(run)
     training = next((v.step for v in views if v.charts), None)
     results = [o for v in views for o in output_views(v) if v.status != "blocked" and o.kind in ("report", "gguf")]
+    shown_as = "list" if request.GET.get("view") == "list" else "graph"
     context = {
-        "run": run,
+        **head(run, views, tab="overview"),
         "views": views,
+        "done": sum(v.step.state == State.SUCCEEDED for v in views),
+        "shown_as": shown_as,
+        "graph": graph(run, views) if shown_as == "graph" else None,
         "training": training,
         "training_live": "yes" if training and not training.is_finished else "",
+        "hero": training is not None and (not run.is_finished or bool(request.GET.get("hero"))),
         "spans": spans(run, views),
         "results": results,
-        "can_cancel": not run.is_finished,
-        "can_retry": any(v.step.state in (State.FAILED, State.CANCELLED) for v in views),
         "waiting": [v for v in views if v.step.state == State.WAITING],
         "failed": [v for v in views if v.step.state == State.FAILED],
-        "changes": comparing.changes_since_last(run),
     }
-    return render(request, "pipelines/run.html#live" if request.htmx else "pipelines/run.html", context)
+    if request.htmx:
+        return render(request, "pipelines/run.html#live", context)
+    return render(request, "pipelines/run.html", {**context, "changes": comparing.changes_since_last(run)})
 
 
 @require_POST

@@ -13,8 +13,9 @@ from django.views.decorators.http import require_POST, require_safe
 from pipelines import attempts, runs
 from pipelines.context import log_path
 from pipelines.models import StepRun
-from pipelines.runpages import log_tail, metric_chart, output_views, shown, step_view, summary_items
+from pipelines.runpages import metric_chart, output_views, shown, step_view, summary_items
 from pipelines.stepforms import FormField, form_fields
+from pipelines.views import logs
 from pipelines.views.runs import get_step
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
@@ -23,13 +24,17 @@ from studio.lib.params import describe, parse_form
 from studio.models import Role, Workspace
 from studio.registries import STEPS
 
+LOG_LINES = 100
+"""Of the end of its log, shown with the step."""
+
 
 @require_safe
 @role_required("viewer")
 def show(request: WorkspaceRequest, number: int, node: str) -> HttpResponse:
-    """The step's page; the same content opens in a drawer for htmx. The live part asks again until it has ended."""
+    """The step's page. htmx gets it as a drawer over the run, or, for the poll of either, the live part alone."""
     step = get_step(request, number, node)
     view = step_view(step)
+    in_drawer = bool(request.htmx) and "drawer" in (request.htmx.target or "")
     used = {**step.params, **step.answers}
     params = [(f, shown(used.get(f.name))) for f in describe(STEPS[step.step].Params)] if step.step in STEPS else []
     context = {
@@ -41,10 +46,13 @@ def show(request: WorkspaceRequest, number: int, node: str) -> HttpResponse:
         "chart_live": "" if step.is_finished else "yes",
         "questions": questions(step, request.workspace) if step.state == State.WAITING else [],
         "attempts": attempts.list_of_step(step),
-        "log": log_tail(step.reused_from_id or step.pk),
+        "in_drawer": in_drawer or request.GET.get("drawer") == "1",
         "show_trace": bool(step.trace) and request.membership.at_least(Role.EDITOR),
     }
-    return render(request, "pipelines/step.html#live" if request.htmx else "pipelines/step.html", context)
+    if request.htmx and not in_drawer:
+        return render(request, "pipelines/step.html#live", context)
+    context |= logs.live_tail(step, size=LOG_LINES)
+    return render(request, "pipelines/step.html#drawer" if in_drawer else "pipelines/step.html", context)
 
 
 def questions(step: StepRun, workspace: Workspace) -> list[FormField]:
@@ -86,7 +94,7 @@ def answer(request: WorkspaceRequest, number: int, node: str) -> HttpResponse:
 def download_log(request: WorkspaceRequest, number: int, node: str) -> FileResponse:
     """The whole log of a step as text."""
     step = get_step(request, number, node)
-    path = log_path(step.pk)
+    path = log_path(step.reused_from_id or step.pk)
     if not path.exists():
         raise Http404("This step has no log yet.")
     return FileResponse(path.open("rb"), content_type="text/plain; charset=utf-8", filename=f"run-{number}-{node}.log")

@@ -7,6 +7,7 @@ import "./drawer.js";
 import "./edits.js";
 import "./forms.js";
 import "./keys.js";
+import "./log-view.js";
 import "./paired-range.js";
 import "./notices.js";
 import "./palette.js";
