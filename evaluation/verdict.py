@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from evaluation.statistics import Estimate, NonInferiority, PairedCounts, noninferiority_of_pairs
-from evaluation.wording import interval, p_value, percent, point_range, points
+from evaluation.wording import interval, p_value, percent, point_range, points, rounded
 
 Tone = Literal["good", "bad", "unclear", "plain"]
 FEW_ROWS = 30
@@ -105,7 +105,7 @@ def _against_teacher(test: NonInferiority, evidence: Evidence, *, margin: float,
         return Verdict(sentence, "bad", details)
     more = max(0, test.rows_needed - test.n) if test.rows_needed is not None else None
     wish = (
-        f"About {_rounded(more)} more held-out rows are needed to tell."
+        f"About {rounded(more)} more held-out rows are needed to tell."
         if more
         else "More held-out rows may settle it."
         if test.rows_needed is not None
@@ -145,12 +145,6 @@ def _of_clusters(test: NonInferiority, evidence: Evidence) -> list[str]:
     if test.clusters < FEW_CLUSTERS:
         found.append(f"{test.clusters} groups are few: the interval is wide for that reason, and still rough.")
     return found
-
-
-def _rounded(n: int) -> str:
-    """A row count to two figures: it is an estimate and should read like one."""
-    digits = max(0, len(str(n)) - 2)
-    return f"{round(n, -digits):,}"
 
 
 def _details(evidence: Evidence) -> list[str]:

@@ -83,3 +83,9 @@ def money(value: float | None) -> str:
 def p_value(value: float) -> str:
     """``p = 0.031``, ``p < 0.001``."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
+def rounded(n: int) -> str:
+    """A row count to two figures: it is an estimate and should read like one."""
+    digits = max(0, len(str(n)) - 2)
+    return f"{round(n, -digits):,}"

@@ -42,6 +42,8 @@ class NodePlan:
     seconds: float | None = None
     memory_bytes: int | None = None
     reused_run: int | None = None
+    advice: list[str] = field(default_factory=list)
+    """What its step has to say before a run, in sentences."""
     summary: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -98,6 +100,9 @@ def _plan_node(
     changed_above = [end["node"] for end in wiring.values() if plans.get(end["node"], made).verdict != "reuse"]
     if made.rows is None and isinstance(facts.get("rows"), int):
         made.rows = facts["rows"]
+    made.advice = step.advise(
+        params, rows={port: rows.get(end) for port, end in ends.items()}, workspace_id=workspace_id
+    )
     if not changed_above and all(end in known for end in ends.values()):
         inputs = {port: _as_input(known[end].artifact) for port, end in ends.items()}
         earlier = find_reusable(
@@ -109,8 +114,9 @@ def _plan_node(
     elif changed_above:
         made.why = f"{changed_above[0]} comes out new."
     _estimate(made, node.step, values, workspace_id=workspace_id)
+    expected = step.expect(params, rows=made.rows) if made.rows is not None else {}
     for port in step.outputs:
-        rows[f"{name}.{port}"] = made.rows if port != "rejects" else None
+        rows[f"{name}.{port}"] = expected.get(port, made.rows) if port != "rejects" else None
     return made
 
 

@@ -43,6 +43,7 @@ export function Status({ draft, onSelect, onTheirs, onMine }) {
         ? <button type="button" className="cproblems" aria-expanded={open} onClick={() => setOpen(!open)}><Glyph name="warn" />{problems.length} {problems.length === 1 ? "problem" : "problems"} to mend</button>
         : <span className="cfine"><Glyph name="check" />Can run</span>}
       <Plan plan={draft.plan} />
+      {draft.plan?.advice?.map(({ node, text }) => <button type="button" key={`${node} ${text}`} className="cadvice" title={text} onClick={() => onSelect(node)}>{text}</button>)}
       {open && problems.length > 0 && (
         <ul className="cproblem-list" aria-label="Problems">
           {problems.map((problem, i) => (

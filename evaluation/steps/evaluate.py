@@ -17,7 +17,8 @@ from evaluation.leakage import check_leakage
 from evaluation.report import DEFAULT_METRICS, Options, build_report
 from evaluation.report_notes import target_of_row
 from evaluation.slices import FIELDS
-from evaluation.statistics import DISCORDANCE
+from evaluation.statistics import DISCORDANCE, detectable_difference, rows_for_margin
+from evaluation.wording import percent, points, rounded
 from pipelines.steps import base
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
 from pipelines.steps.student import prompt_view_of, read_training
@@ -155,6 +156,17 @@ class Evaluate(base.Step):
                 raise ValueError("The measure of the verdict must be one of the metrics")
             return self
 
+    def advise(self, params: Params, *, rows: Mapping[str, int | None], workspace_id: Any) -> list[str]:
+        """What difference the held-out rows can show, and how many it takes to show the accepted loss."""
+        found = rows.get("rows")
+        if not found:
+            return []
+        count = min(found, params.rows) if params.rows else found
+        seen = seen_discordance(workspace_id)
+        return what_rows_show(
+            count, margin=params.margin / 100, discordance=seen or params.discordance / 100, seen=seen is not None
+        )
+
     def run(self, ctx: Context, params: Params, inputs: Mapping[str, InputArtifact]) -> StepResult:
         found = list(read_rows(inputs["rows"].path))
         held_out = take_rows(found, count=params.rows, seed=params.seed)
@@ -195,6 +207,34 @@ class Evaluate(base.Step):
         from evaluation.scorecards import record_scorecard
 
         record_scorecard(step_run)
+
+
+def seen_discordance(workspace_id: Any) -> float | None:
+    """The share of rows that exactly one of student and teacher got right in the newest evaluation here that knows it."""
+    from pipelines.models import StepRun
+    from studio.jobs import State
+
+    newest = StepRun.objects.filter(run__workspace_id=workspace_id, step="evaluate", state=State.SUCCEEDED)
+    for summary in newest.order_by("-finished_at").values_list("summary", flat=True)[:5]:
+        if isinstance(summary.get("discordance"), float):
+            return float(summary["discordance"])
+    return None
+
+
+def what_rows_show(rows: int, *, margin: float, discordance: float, seen: bool) -> list[str]:
+    """The advice before a run in words: the smallest difference that shows, and the rows that the margin asks for."""
+    basis = f"{'seen' if seen else 'expected'} disagreement of {percent(discordance)}"
+    difference = detectable_difference(rows, discordance=discordance)
+    what = f"About {rows:,} held-out {'row' if rows == 1 else 'rows'}"
+    said = (
+        f"{what} can show a difference of {points(difference)} ({basis})."
+        if difference is not None
+        else f"{what} can show no difference ({basis})."
+    )
+    needed = rows_for_margin(margin, discordance=discordance)
+    if needed is not None and needed > rows:
+        said += f" To show a loss under {points(margin)} it takes about {rounded(needed)}."
+    return [said]
 
 
 def take_rows(rows: list[Row], *, count: int, seed: int) -> list[Row]:
@@ -273,6 +313,8 @@ def summary_of(report: Mapping[str, Any]) -> dict[str, Any]:
         "rows": report["rows"],
         "tone": report["verdict"]["tone"],
     }
+    if report["detectable"]["basis"] == "seen":
+        summary["discordance"] = report["detectable"]["discordance"]
     student = next((c for c in report["candidates"] if c["kind"] == "student"), None)
     for name in ("agreement", "accuracy"):
         value = student["metrics"].get(name) if student else None

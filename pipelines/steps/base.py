@@ -122,6 +122,15 @@ class Step:
         """
         return {}
 
+    def expect(self, params: Any, *, rows: int) -> Mapping[str, int]:
+        """Output port → about how many of ``rows`` incoming rows it will hold, for the ports where that can be told before."""
+        return {}
+
+    def advise(self, params: Any, *, rows: Mapping[str, int | None], workspace_id: Any) -> list[str]:
+        """What is worth knowing before a run, in whole sentences. ``rows``: input port → about how many rows it will bring,
+        None where that can't be told. Called often, with params that are valid: looks at the database at most."""
+        return []
+
     def run(self, ctx: Context, params: Any, inputs: Mapping[str, InputArtifact]) -> StepResult:
         """Do the work. Raises ``StepError`` for what the user can mend, ``WaitForPerson`` to hand over to a person."""
         raise NotImplementedError

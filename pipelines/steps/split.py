@@ -81,6 +81,11 @@ class Split(base.Step):
                 )
             return self
 
+    def expect(self, params: Params, *, rows: int) -> Mapping[str, int]:
+        """The shares of the three parts."""
+        test, validation = round(rows * params.test), round(rows * params.validation)
+        return {"train": max(0, rows - test - validation), "validation": validation, "test": test}
+
     def run(self, ctx: Context, params: Params, inputs: Mapping[str, InputArtifact]) -> StepResult:
         source = inputs["rows"]
         total = count_rows(source.path)

@@ -87,7 +87,11 @@ def plan_of(request: WorkspaceRequest, pipeline: Pipeline) -> dict[str, Any] | N
     if spec is None:
         return None
     plans = planning.plan(spec, workspace_id=request.workspace.pk)
-    return {"nodes": {name: plan.as_json() for name, plan in plans.items()}, "totals": planning.totals(plans)}
+    return {
+        "nodes": {name: plan.as_json() for name, plan in plans.items()},
+        "totals": planning.totals(plans),
+        "advice": [{"node": name, "text": text} for name, plan in plans.items() for text in plan.advice],
+    }
 
 
 @require_POST

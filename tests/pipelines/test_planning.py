@@ -9,7 +9,7 @@ import pytest
 from pipelines import drafts, planning, runs
 from pipelines import spec as specs
 from studio.models import Workspace
-from tests.pipelines.toys import TABLE, chain
+from tests.pipelines.toys import TABLE, Answer, chain
 
 pytestmark = pytest.mark.django_db
 
@@ -62,3 +62,31 @@ def test_a_step_that_cannot_be_judged_is_unknown_and_a_circle_has_no_plan(worksp
         "edges": [{"from": "a.rows", "to": "b.rows"}, {"from": "b.rows", "to": "a.rows"}],
     }
     assert plan(workspace, circle) == {}
+
+
+def test_what_a_step_has_to_say_before_a_run_counts_the_rows_of_the_split(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def advise(self: Answer, params: Any, *, rows: dict[str, int | None], workspace_id: Any) -> list[str]:
+        return [f"{rows['rows']} rows will come."]
+
+    monkeypatch.setattr(Answer, "advise", advise)
+    known = {
+        "schema": 1,
+        "nodes": [{"id": "make", "step": "source", "params": {"count": 10}}, {"id": "say", "step": "answer"}],
+        "edges": [{"from": "make.rows", "to": "say.rows"}],
+    }
+    run(workspace, known)
+    split = {"id": "split", "step": "split", "params": {"test": 0.4, "validation": 0.0}}
+    more = [{"from": "say.rows", "to": "split.rows"}, {"from": "split.test", "to": "look.rows"}]
+    found = plan(
+        workspace,
+        {
+            "schema": 1,
+            "nodes": [*known["nodes"], split, {"id": "look", "step": "answer"}],
+            "edges": [*known["edges"], *more],
+        },
+    )
+    assert found["look"].advice == ["4 rows will come."]
+    assert found["look"].as_json()["advice"] == ["4 rows will come."]
+    assert found["split"].advice == []

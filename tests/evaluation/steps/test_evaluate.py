@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 
 from evaluation.items import ITEMS_FILE
 from evaluation.scorecards import record_scorecard
-from evaluation.steps.evaluate import Evaluate
+from evaluation.steps.evaluate import Evaluate, what_rows_show
 from pipelines.child import run_child
 from pipelines.models import Pipeline, PipelineVersion, Run, StepOutput
 from pipelines.steps.base import InputArtifact, StepResult
@@ -434,3 +434,30 @@ def test_held_out_questions_that_were_trained_on_are_said(tmp_path: Path, inputs
 def test_a_measure_that_is_no_metric_of_the_evaluation_is_refused() -> None:
     with pytest.raises(ValidationError, match="must be one of the metrics"):
         Evaluate.Params(metrics=["agreement"], measure="accuracy")
+
+
+def test_before_a_run_the_rows_say_what_they_can_show() -> None:
+    assert what_rows_show(400, margin=0.05, discordance=0.1, seen=False) == [
+        "About 400 held-out rows can show a difference of 4.4 points (expected disagreement of 10.0 %)."
+    ]
+    [few] = what_rows_show(40, margin=0.02, discordance=0.1, seen=True)
+    assert few == (
+        "About 40 held-out rows can show no difference (seen disagreement of 10.0 %). To show a loss under 2 points it takes "
+        "about 2,000."
+    )
+
+
+@pytest.mark.django_db
+def test_the_disagreement_seen_last_in_this_workspace_is_used(workspace: Workspace, other_workspace: Workspace) -> None:
+    pipeline = Pipeline.objects.create(workspace=workspace, slug="p", name="P")
+    version = PipelineVersion.objects.create(pipeline=pipeline, number=1, spec={}, digest="0")
+    run = Run.objects.create(workspace=workspace, version=version, number=1, state=State.SUCCEEDED)
+    step = make_step(run, "evaluate", position=0)
+    step.summary = {"discordance": 0.04}
+    step.save()
+    params = Evaluate.Params()
+    [mine] = Evaluate().advise(params, rows={"rows": 1000}, workspace_id=workspace.pk)
+    [theirs] = Evaluate().advise(params, rows={"rows": 1000}, workspace_id=other_workspace.pk)
+    assert "(seen disagreement of 4.0 %)" in mine
+    assert "(expected disagreement of 10.0 %)" in theirs
+    assert Evaluate().advise(params, rows={"rows": None}, workspace_id=workspace.pk) == []
