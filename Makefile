@@ -4,7 +4,7 @@ PY := .venv/bin/python
 TESTED := studio vault pipelines evaluation benchmarks scripts tests manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-heavy test-services lint check format lock bench banking77 doctor docs web-assets clean
+.PHONY: help run setup test test-heavy test-services chaos lint check format lock bench banking77 doctor docs web-assets clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ test-heavy: setup ## Run the tests that take minutes or gigabytes
 
 test-services: setup ## Run the job, run and database tests against real PostgreSQL and Redis servers
 	@bash scripts/test_services.sh
+
+chaos: setup ## Kill parts of a Studio at random KILLS=100 times while it distils, on SQLite and on real servers
+	@$(PY) -u -m tests.chaos --kills $(or $(KILLS),100)
+	@bash scripts/with_services.sh $(PY) -u -m tests.chaos --kills $(or $(KILLS),100)
 
 lint: setup ## Check formatting, style, types, templates, migrations and built assets
 	@bash scripts/lint.sh

@@ -19,13 +19,17 @@ THINGS = {
 
 @pytest.fixture(scope="session")
 def tiny_student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """See :func:`make_student`."""
+    return make_student(tmp_path_factory.mktemp("students"))
+
+
+def make_student(root: Path) -> Path:
     """A random two-layer Llama with the embedded model's tokenizer and chat template, as a folder of safetensors."""
     import torch
     from transformers import AutoConfig, LlamaForCausalLM
 
     from pipelines.recipes.base_models import resolve
 
-    root = tmp_path_factory.mktemp("students")
     base = resolve("embedded:smollm2-135m-instruct", cache_dir=root / "cache")
     config = AutoConfig.from_pretrained(base.path)
     config.update(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,6 +42,8 @@ class ChatServer:
     """When set, any other key is answered with 401."""
     script: list[Reply] = field(default_factory=list)
     default: Reply = Reply()
+    say: Callable[[dict[str, Any]], str] | None = None
+    """Makes the text of an answer from the request, where the reply has none of its own."""
     input_tokens: int = 100
     output_tokens: int = 10
     cached_tokens: int = 0
@@ -66,7 +68,8 @@ class ChatServer:
 
 def openai_body(server: ChatServer, request: dict[str, Any], reply: Reply, number: int) -> dict[str, Any]:
     """A chat completion as OpenAI's API returns it."""
-    text = request["messages"][-1]["content"].upper() if reply.text is None else reply.text
+    said = server.say(request) if server.say else request["messages"][-1]["content"].upper()
+    text = said if reply.text is None else reply.text
     return {
         "id": f"chatcmpl-{number}",
         "object": "chat.completion",
