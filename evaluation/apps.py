@@ -1,5 +1,7 @@
 """Evaluation: is the student good enough?"""
 
+from typing import Any
+
 from django.apps import AppConfig
 
 
@@ -9,11 +11,27 @@ class EvaluationConfig(AppConfig):
     name = "evaluation"
 
     def ready(self) -> None:
-        """Tell the Vault what was made with its versions, and how sure their students were."""
+        """Tell the others what they can't know: what was made with the Vault's versions, how sure their students were, and
+        what waits for whose signature. Follow who joins and leaves a team."""
+        from django.db.models.signals import post_delete, post_save
+
         from evaluation.confidences import student_confidences
+        from evaluation.signoff.waiting import waiting_items
         from evaluation.uses import find_uses
+        from studio import waiting
+        from studio.models import Membership
         from vault import uses
         from vault.reviewing import confidence
 
         uses.register(find_uses)
         confidence.register(student_confidences)
+        waiting.register(waiting_items)
+        post_delete.connect(_people_changed, sender=Membership)
+        post_save.connect(_people_changed, sender=Membership)
+
+
+def _people_changed(instance: Any, **_: Any) -> None:
+    """Void what a person who left the team had signed."""
+    from evaluation.signoff.records import people_changed
+
+    people_changed(instance.workspace)

@@ -9,7 +9,8 @@ from django.db.models import Prefetch, Q
 from django.urls import reverse
 
 from evaluation.gguf import files_of, preferred_file, read_export
-from evaluation.models import Score, Scorecard
+from evaluation.models import Score, Scorecard, SignOff
+from evaluation.signoff.box import states_of
 from pipelines.models import MetricPoint, Pipeline, Run, StepRun
 from studio.jobs import LIVE, State
 from studio.models import AuditEvent, Workspace
@@ -50,6 +51,7 @@ class Verdict:
     model: Artifact | None
     file_bytes: int | None
     """Size of the model file that the Studio recommends."""
+    sign_off: SignOff | None = None
 
 
 def step_label(step: StepRun) -> str:
@@ -124,10 +126,12 @@ def verdicts(workspace: Workspace) -> list[Verdict]:
     newest: dict[Any, Scorecard] = {}
     for card in cards[:100]:
         newest.setdefault(card.step_run.run.version.pipeline_id, card)
-    return [_verdict(card) for card in list(newest.values())[:VERDICTS_SHOWN]]
+    shown = list(newest.values())[:VERDICTS_SHOWN]
+    signed = states_of(shown)
+    return [_verdict(card, sign_off=signed.get(card.pk)) for card in shown]
 
 
-def _verdict(card: Scorecard) -> Verdict:
+def _verdict(card: Scorecard, *, sign_off: SignOff | None) -> Verdict:
     scores: dict[tuple[str, str], Score] = {}
     for score in card.scores.all():
         scores.setdefault((score.kind, score.metric), score)
@@ -150,6 +154,7 @@ def _verdict(card: Scorecard) -> Verdict:
         latency_ms=latency.value if latency else None,
         model=model,
         file_bytes=_file_bytes(model) if model else None,
+        sign_off=sign_off,
     )
 
 

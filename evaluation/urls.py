@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from evaluation.views import evaluations, flagged, home, models, rows
+from evaluation.views import evaluations, flagged, home, models, rows, sign_off
 
 urlpatterns = [
     path("palette/", home.palette, name="palette"),
@@ -13,6 +13,11 @@ urlpatterns = [
     path("evaluations/<uuid:pk>/rows/flag/", flagged.flag, name="flag_row"),
     path("evaluations/<uuid:pk>/rows/keep/", flagged.keep, name="keep_rows"),
     path("evaluations/flagged/", flagged.index, name="flagged_rows"),
+    path("evaluations/<uuid:pk>/sign-off/", sign_off.show, name="sign_off"),
+    path("evaluations/<uuid:pk>/sign-off/decide/", sign_off.decide, name="sign_off_decide"),
+    path("evaluations/<uuid:pk>/sign-off/withdraw/", sign_off.withdraw, name="sign_off_withdraw"),
+    path("evaluations/<uuid:pk>/sign-off/ask/", sign_off.ask, name="sign_off_ask"),
+    path("settings/sign-off/", sign_off.rules, name="sign_off_rules"),
     path("models/", models.index, name="models"),
     path("models/<uuid:pk>/", models.show, name="model"),
     path("models/<uuid:pk>/files/<path:name>", models.download, name="model_file"),

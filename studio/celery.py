@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 
 app = Celery("studio")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["studio", "vault", "pipelines"])
+app.autodiscover_tasks(["studio", "vault", "pipelines", "evaluation"])
 
 
 @setup_logging.connect

@@ -213,6 +213,12 @@ CELERY_TASK_DEFAULT_QUEUE = "cpu"
 CELERY_BEAT_SCHEDULE = {
     "reap": {"task": "studio.tasks.reap", "schedule": 10.0, "options": {"queue": "clock", "expires": 10}},
     "forget": {"task": "studio.tasks.forget", "schedule": 24 * 3600.0, "options": {"queue": "io", "expires": 3600}},
+    "gates": {"task": "evaluation.tasks.wake_gates", "schedule": 30.0, "options": {"queue": "clock", "expires": 30}},
+    "sign-offs": {
+        "task": "evaluation.tasks.settle_sign_offs",
+        "schedule": 600.0,
+        "options": {"queue": "clock", "expires": 600},
+    },
     "sweep": {"task": "vault.tasks.sweep", "schedule": 24 * 3600.0, "options": {"queue": "io", "expires": 3600}},
 }
 if CELERY_BROKER_URL.startswith("filesystem://"):

@@ -16,6 +16,7 @@ from evaluation import presentation, report_text
 from evaluation.explorer import VIEWS, RowFilter
 from evaluation.models import Scorecard
 from evaluation.scorecards import read_report
+from evaluation.signoff.box import box_for, states_of
 from evaluation.tables import open_items
 from studio.access import WorkspaceRequest, role_required
 from vault.models import Artifact, ArtifactKind
@@ -47,8 +48,9 @@ def index(request: WorkspaceRequest) -> HttpResponseBase:
     page = list(cards[: PAGE + 1])
     more = len(page) > PAGE
     shown = page[:PAGE]
+    signed = states_of(shown)
     context = {
-        "cards": [{"card": card, "scores": _scores(card)} for card in shown],
+        "cards": [{"card": card, "scores": _scores(card), "sign_off": signed.get(card.pk)} for card in shown],
         "next": shown[-1].pk if more else None,
         "query": query,
         "tone": tone,
@@ -92,6 +94,7 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
         "sample": sample_of(card, report, rows_url=rows_url),
         "hashes": HASHES,
         "models": models_of(card),
+        "box": box_for(card, request.membership),
         "can_compare_base": any(c["kind"] == "base" for c in report["candidates"]),
         "can_compare_teacher": any(c["kind"] == "teacher" and c["asked"] for c in report["candidates"]),
     }

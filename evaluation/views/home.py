@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from evaluation import dashboards
+from studio import waiting
 from studio.access import WorkspaceRequest, role_required
 from studio.models import Membership, Role
 from vault.models import Dataset
@@ -49,7 +50,11 @@ def show(request: WorkspaceRequest) -> HttpResponse:
     context = {
         "cards": cards,
         "at_work": any(not card.run.is_finished for card in cards),
-        "waiting": [*verdicts.waiting_items(request.user, workspace), *dashboards.waiting_items(workspace)],
+        "waiting": [
+            *verdicts.waiting_items(request.user, workspace),
+            *waiting.items(request.user, workspace),
+            *dashboards.waiting_items(workspace),
+        ],
         "verdicts": dashboards.verdicts(workspace),
         "sample": sample,
         "tour": dashboards.tour(sample) if sample else [],

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from evaluation.gguf import commands_for, files_of, preferred_file, read_export
 from evaluation.models import Scorecard
+from evaluation.signoff import signatures
 from evaluation.views.ranges import read_range, slice_of
 from pipelines.models import StepOutput
 from studio.access import WorkspaceRequest, role_required
@@ -49,6 +50,9 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
     export = read_export(folder)
     files = files_of(folder, export)
     card = folder / "README.md"
+    cards = Scorecard.objects.filter(
+        workspace=request.workspace, student_sha__in=_student_shas(artifact)
+    ).select_related("step_run__run__version__pipeline", "workspace", "report")[:5]
     context = {
         **describe(artifact),
         "files": files,
@@ -61,9 +65,7 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
         ),
         "model_card": card.read_text(encoding="utf-8") if card.exists() else "",
         "lineage": lineage_of(artifact),
-        "scorecards": Scorecard.objects.filter(
-            workspace=request.workspace, student_sha__in=_student_shas(artifact)
-        ).select_related("step_run__run__version__pipeline", "workspace")[:5],
+        "scorecards": [(card, signatures.of(card, artifact)) for card in cards],
     }
     return render(request, "evaluation/model.html", context)
 

@@ -135,5 +135,9 @@ class Step:
         """Do the work. Raises ``StepError`` for what the user can mend, ``WaitForPerson`` to hand over to a person."""
         raise NotImplementedError
 
+    def decide_url(self, step_run: Any) -> str:
+        """Address of the page on which a person decides while this step waits; blank: on the step's own page."""
+        return ""
+
     def record(self, step_run: Any, result: StepResult) -> None:
         """Write the step's own rows (scores, say) in the transaction that marks it succeeded."""

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from pipelines.models import StepRun
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
+from studio.waiting import items
 from vault.models import Upload
 from vault.reviewing import verdicts
 
@@ -28,7 +29,7 @@ def show(request: WorkspaceRequest) -> HttpResponse:
     uploads = list(Upload.objects.filter(workspace=request.workspace, state__in=live).order_by("started_at")[:SHOWN])
     waiting = sum(job.state == State.WAITING for job in (*steps, *uploads))
     running = len(steps) + len(uploads) - waiting
-    reviews = len(verdicts.waiting(request.user, request.workspace))
+    reviews = len(verdicts.waiting(request.user, request.workspace)) + len(items(request.user, request.workspace))
     context = {
         "steps": steps[:SHOWN],
         "uploads": uploads,

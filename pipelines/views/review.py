@@ -8,6 +8,8 @@ from django.views.decorators.http import require_safe
 
 from pipelines.models import StepRun
 from pipelines.runpages import step_view
+from pipelines.views.steps import decide_url
+from studio import waiting
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
 from vault.reviewing import verdicts
@@ -16,11 +18,15 @@ from vault.reviewing import verdicts
 @require_safe
 @role_required("viewer")
 def index(request: WorkspaceRequest) -> HttpResponse:
-    """Rows that wait for this person's review, and every step that waits for a decision, the oldest first."""
+    """Rows and reports that wait for this person, and every step that waits for a decision, the oldest first."""
     steps = (
         StepRun.objects.filter(run__workspace=request.workspace, state=State.WAITING)
         .select_related("run__version__pipeline", "run__workspace")
         .order_by("started_at")
     )
-    context = {"views": [step_view(s) for s in steps], "rounds": verdicts.waiting(request.user, request.workspace)}
+    context = {
+        "views": [(step_view(s), decide_url(s)) for s in steps],
+        "items": waiting.items(request.user, request.workspace),
+        "rounds": verdicts.waiting(request.user, request.workspace),
+    }
     return render(request, "pipelines/review.html", context)

@@ -47,12 +47,18 @@ def show(request: WorkspaceRequest, number: int, node: str) -> HttpResponse:
         "questions": questions(step, request.workspace) if step.state == State.WAITING else [],
         "attempts": attempts.list_of_step(step),
         "in_drawer": in_drawer or request.GET.get("drawer") == "1",
+        "decide_url": decide_url(step),
         "show_trace": bool(step.trace) and request.membership.at_least(Role.EDITOR),
     }
     if request.htmx and not in_drawer:
         return render(request, "pipelines/step.html#live", context)
     context |= logs.live_tail(step, size=LOG_LINES)
     return render(request, "pipelines/step.html#drawer" if in_drawer else "pipelines/step.html", context)
+
+
+def decide_url(step: StepRun) -> str:
+    """Where a person decides while the step waits; blank: here."""
+    return STEPS[step.step]().decide_url(step) if step.step in STEPS and step.state == State.WAITING else ""
 
 
 def questions(step: StepRun, workspace: Workspace) -> list[FormField]:

@@ -244,6 +244,11 @@ STATUSES: dict[str, StatusView] = {
     "warning": StatusView("Warning", "triangle-alert"),
     "cancelled": StatusView("Cancelled", "circle-slash"),
     "cached": StatusView("Reused", "layers"),
+    "open": StatusView("Sign-off open", "hand"),
+    "changes": StatusView("Changes requested", "message-square"),
+    "approved": StatusView("Approved", "shield-check"),
+    "rejected": StatusView("Rejected", "ban"),
+    "void": StatusView("Void", "circle-slash"),
 }
 
 

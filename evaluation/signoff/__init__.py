@@ -1,0 +1,1 @@
+"""Signing a report: the team's rules, what is signed, who said what, and what becomes of it."""

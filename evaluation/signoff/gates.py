@@ -1,0 +1,105 @@
+"""Gates: what a report must show before it can be approved, whatever people say."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from evaluation.models import Scorecard, Tone
+from evaluation.signoff.freezing import exported, line_of
+from evaluation.signoff.policy import Policy
+from pipelines.models import StepOutput, StepRun
+from studio.jobs import State
+from studio.registries import METRICS
+
+
+class Gate(NamedTuple):
+    """One condition: whether it holds, and the figures behind that."""
+
+    name: str
+    label: str
+    ok: bool
+    text: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it is copied into the record."""
+        return self._asdict()
+
+
+def check(card: Scorecard, policy: Policy) -> list[Gate]:
+    """Every gate that the rules ask for."""
+    gates = [_minimum(card, metric, least, policy=policy) for metric, least in policy.minimums.items()]
+    if policy.non_inferior:
+        gates.append(_non_inferior(card))
+    if policy.parity:
+        gates.append(_parity(card))
+    if policy.no_leakage:
+        gates.append(_no_leakage(card))
+    return gates
+
+
+def label_of(metric: str) -> str:
+    """A metric's name as people know it."""
+    return str(METRICS[metric].label) if metric in METRICS else metric
+
+
+def shown(metric: str, value: float) -> str:
+    """A score in its metric's unit."""
+    if metric in METRICS and METRICS[metric].unit == "%":
+        return f"{value * 100:.1f} %"
+    return f"{value:.3f}"
+
+
+def _minimum(card: Scorecard, metric: str, least: float, *, policy: Policy) -> Gate:
+    label = f"{label_of(metric)} at least {shown(metric, least)}"
+    score = card.scores.filter(kind="student", metric=metric).first()
+    if score is None:
+        return Gate(f"minimum:{metric}", label, False, "The report has no such figure of the student.")
+    value = score.low if policy.by_interval and score.low is not None else score.value
+    words = "lower end of the interval" if policy.by_interval else "student"
+    return Gate(f"minimum:{metric}", label, value >= least, f"{words} {shown(metric, value)}")
+
+
+def _non_inferior(card: Scorecard) -> Gate:
+    text = card.get_tone_display() if card.tone != Tone.PLAIN else "The report has no margin to judge by."
+    return Gate("non_inferior", "Within the accepted loss", card.tone == Tone.GOOD, str(text))
+
+
+def _parity(card: Scorecard) -> Gate:
+    label = "Model files replayed"
+    models = exported(card)
+    if not models:
+        return Gate("parity", label, False, "No model file was made of this student yet.")
+    failed = [m for m in models if m.meta.get("parity") != "passed"]
+    if failed:
+        said = failed[0].meta.get("parity") or "not checked"
+        return Gate("parity", label, False, f"{len(failed)} of {len(models)} exports: parity {said}.")
+    n = len(models)
+    return Gate("parity", label, True, f"{n} export{'s' if n != 1 else ''} answered as the student does.")
+
+
+def _no_leakage(card: Scorecard) -> Gate:
+    label = "No held-out row in training"
+    for step in line_of(card.step_run).values():
+        if step.step == "leakage_guard" and step.state == State.SUCCEEDED and _guards(step, card.held_out_sha):
+            dropped = sum(int(kind.get("rows") or 0) for kind in step.summary.get("found") or [])
+            return Gate("no_leakage", label, True, f"The leakage guard compared them and held back {dropped:,} rows.")
+    return Gate(
+        "no_leakage", label, False, "No leakage guard compared the training rows with these held-out rows in this run."
+    )
+
+
+def _guards(step: StepRun, sha: str) -> bool:
+    """Whether a leakage guard looked at the held-out rows with this hash."""
+    marked = {version.get("artifact") for version in step.facts.get("held_out") or []}
+    if sha in marked:
+        return True
+    sources = [source for port, source in step.wiring.items() if port in ("test", "validation")]
+    return any(
+        StepOutput.objects.filter(
+            step_run__run_id=step.run_id,
+            step_run__node=source["node"],
+            port=source["port"],
+            artifact__sha256=sha,
+        ).exists()
+        for source in sources
+    )
