@@ -100,6 +100,16 @@ def rename_node(draft: Mapping[str, Any], name: str, wanted: str) -> dict[str, A
     }
 
 
+def set_note(draft: Mapping[str, Any], name: str, text: str) -> dict[str, Any]:
+    """The draft in which a node has this note; an empty text takes it away. Raises :class:`CannotChange` for too long a one."""
+    node = {key: value for key, value in _node(draft, name).items() if key != "note"}
+    note = text.replace("\r\n", "\n").replace("\x00", "").strip()
+    if len(note) > specs.MAX_NOTE:
+        raise CannotChange(f"The note has {len(note):,} characters.", action=f"Keep it under {specs.MAX_NOTE:,}.")
+    noted = {**node, "note": note} if note else node
+    return {**draft, "nodes": [noted if n["id"] == name else n for n in draft["nodes"]]}
+
+
 def wire(draft: Mapping[str, Any], name: str, sources: Mapping[str, str]) -> dict[str, Any]:
     """The draft in which each input port of ``sources`` is fed from this ``node.port`` ("" for nothing)."""
     _node(draft, name)

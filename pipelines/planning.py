@@ -69,7 +69,7 @@ def plan(spec: specs.Spec, *, workspace_id: Any) -> dict[str, NodePlan]:
     known: dict[str, Known] = {}
     rows: dict[str, int | None] = {}
     for name in order:
-        if name not in {n.id for n in spec.nodes}:
+        if name not in spec:
             continue
         plans[name] = _plan_node(spec, name, plans, known, rows, workspace_id=workspace_id)
     return plans

@@ -31,7 +31,7 @@ def freeze(pipeline: Pipeline, *, user: Actor, message: str = "") -> PipelineVer
     with transaction.atomic():
         Pipeline.objects.select_for_update().get(pk=pipeline.pk)
         newest = pipeline.versions.order_by("-number").first()
-        if newest is not None and newest.digest == spec.digest():
+        if newest is not None and digest_of(newest) == spec.digest():
             return newest
         return PipelineVersion.objects.create(
             pipeline=pipeline,
@@ -41,6 +41,12 @@ def freeze(pipeline: Pipeline, *, user: Actor, message: str = "") -> PipelineVer
             message=message,
             created_by=user if isinstance(user, User) else None,
         )
+
+
+def digest_of(version: PipelineVersion) -> str:
+    """The digest of a frozen spec as this Studio reads it: one of an earlier schema, or one frozen before a parameter was
+    renamed, equals the draft it became."""
+    return specs.parse(version.spec).digest()
 
 
 def start_run(version: PipelineVersion, *, user: Actor, request_key: str = "") -> Run:

@@ -2,9 +2,10 @@
 
 ::
 
-    {"schema": 1, "nodes": [{"id": "split", "step": "split", "params": {...}}], "edges": [{"from": "a.rows", "to": "b.rows"}]}
+    {"schema": 1, "nodes": [{"id": "split", "step": "split", "params": {...}, "note": "…"}], "edges": [{"from": "a.rows", "to": "b.rows"}]}
 
-Node positions on a canvas are kept beside the spec, not in it: moving a box changes nothing that counts.
+Node positions on a canvas are kept beside the spec, not in it: moving a box changes nothing that counts. A node's ``note`` is
+documentation: it travels with the spec and changes neither its digest nor any fingerprint.
 """
 
 from __future__ import annotations
@@ -12,24 +13,37 @@ from __future__ import annotations
 import graphlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
+from pipelines import migrating
+from pipelines.migrating import SCHEMA as SCHEMA
+from pipelines.spec_text import MAX_BYTES as MAX_BYTES
+from pipelines.spec_text import Problem as Problem
+from pipelines.spec_text import SpecError as SpecError
+from pipelines.spec_text import dump_yaml as dump_yaml
+from pipelines.spec_text import find_unstorable
+from pipelines.spec_text import load_text as load_text
 from studio.lib import params as params_lib
 from studio.lib.canonical import fingerprint
-from studio.lib.errors import StudioError
 from studio.lib.registry import close_matches
 from studio.registries import STEPS
 
-SCHEMA = 1
-MAX_BYTES = 1_000_000
 MAX_NODES = 2_000
+MAX_EDGES = 20_000
+MAX_NOTE = 4_000
+MOST_PROBLEMS = 200
+"""Problems listed at once: mending the first ones usually mends the rest."""
+MOST_SUGGESTED = 200
+"""Known names up to which the nearest ones are looked for."""
 ID_PATTERN = "[a-z][a-z0-9_]{0,58}"
 _ID = re.compile(ID_PATTERN)
 ID_RULE = "Use lower-case letters, digits and _, a letter first."
+FIELDS = ("schema", "name", "description", "imports", "nodes", "edges")
+NODE_FIELDS = ("id", "step", "params", "note")
 
 
 def is_node_id(text: str) -> bool:
@@ -38,38 +52,18 @@ def is_node_id(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One thing that keeps a spec from running: where (node, field), what, and what to do about it."""
-
-    message: str
-    fix: str = ""
-    node: str = ""
-    field: str = ""
-
-    def __str__(self) -> str:
-        where = ".".join(p for p in (self.node, self.field) if p)
-        return f"{where}: {self.message} {self.fix}".strip() if where else f"{self.message} {self.fix}".strip()
-
-    def as_dict(self) -> dict[str, str]:
-        """The problem as JSON values."""
-        return asdict(self)
-
-
-class SpecError(StudioError):
-    """A spec that cannot be used, with every problem found."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("; ".join(str(p) for p in problems), action="Mend the problems listed, then try again.")
-        self.problems = problems
-
-
-@dataclass(frozen=True)
 class Node:
-    """One step of a spec. ``params`` are the values given; defaults are not filled in."""
+    """One step of a spec. ``params`` are the values given; defaults are not filled in. ``note``: what people should know."""
 
     id: str
     step: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The node as JSON values, without what is empty."""
+        note = {"note": self.note} if self.note else {}
+        return {"id": self.id, "step": self.step, **note, "params": dict(self.params)}
 
 
 @dataclass(frozen=True)
@@ -89,16 +83,27 @@ class Spec:
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
 
+    @cached_property
+    def _by_id(self) -> dict[str, Node]:
+        return {node.id: node for node in reversed(self.nodes)}
+
+    @cached_property
+    def _wiring(self) -> dict[str, dict[str, dict[str, str]]]:
+        found: dict[str, dict[str, dict[str, str]]] = {}
+        for e in self.edges:
+            found.setdefault(e.target, {})[e.target_port] = {"node": e.source, "port": e.source_port}
+        return found
+
     def node(self, node_id: str) -> Node:
         """The node with this id; raises ``KeyError``."""
-        for node in self.nodes:
-            if node.id == node_id:
-                return node
-        raise KeyError(node_id)
+        return self._by_id[node_id]
+
+    def __contains__(self, node_id: object) -> bool:
+        return node_id in self._by_id
 
     def wiring(self, node_id: str) -> dict[str, dict[str, str]]:
         """Input port → ``{"node", "port"}`` that feeds it."""
-        return {e.target_port: {"node": e.source, "port": e.source_port} for e in self.edges if e.target == node_id}
+        return {port: dict(end) for port, end in self._wiring.get(node_id, {}).items()}
 
     def order(self) -> list[str]:
         """Node ids, every one after those that feed it, otherwise as written. Raises ``graphlib.CycleError``.
@@ -122,70 +127,58 @@ class Spec:
         """The spec as JSON values, as it is stored."""
         return {
             "schema": SCHEMA,
-            "nodes": [{"id": n.id, "step": n.step, "params": dict(n.params)} for n in self.nodes],
+            "nodes": [n.as_dict() for n in self.nodes],
             "edges": [{"from": f"{e.source}.{e.source_port}", "to": f"{e.target}.{e.target_port}"} for e in self.edges],
         }
 
     def digest(self) -> str:
-        """Hash of the stored form."""
-        return fingerprint(self.as_dict())
-
-
-class _NoAliasLoader(yaml.SafeLoader):
-    """YAML without aliases: a spec needs none, and nested aliases can fill the memory from a few lines."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not allowed in a spec")
-        return super().compose_node(parent, index)
-
-
-def load_text(text: str) -> Any:
-    """JSON or YAML text as plain values; raises :class:`SpecError` with the line of the mistake."""
-    if len(text.encode()) > MAX_BYTES:
-        raise SpecError([Problem(f"The spec has {len(text.encode()):,} bytes; at most {MAX_BYTES:,} are read.")])
-    try:
-        return yaml.load(text, Loader=_NoAliasLoader)  # noqa: S506  (a SafeLoader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" on line {mark.line + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or str(error) or "nested too deeply"
-        raise SpecError([Problem(f"This is not valid YAML or JSON{where}: {reason}.", fix="Mend the text.")]) from None
+        """Hash of what runs: of the stored form without the notes."""
+        value = self.as_dict()
+        for node in value["nodes"]:
+            node.pop("note", None)
+        return fingerprint(value)
 
 
 def parse(value: Any, *, may_be_empty: bool = False) -> Spec:
-    """A :class:`Spec` from plain values; raises :class:`SpecError` with every problem of shape.
+    """A :class:`Spec` from plain values of this or an earlier schema; raises :class:`SpecError` with every problem of shape.
 
     ``may_be_empty``: a draft without a step yet is a spec too.
     """
-    problems: list[Problem] = []
     if not isinstance(value, dict):
         raise SpecError([Problem("A spec is a mapping with 'schema', 'nodes' and 'edges'.")])
-    schema = value.get("schema")
-    if schema != SCHEMA:
-        newer = isinstance(schema, int) and schema > SCHEMA
-        problems.append(
-            Problem(
-                f"The spec's schema is {schema!r}; this Studio reads schema {SCHEMA}.",
-                fix="Update the Studio." if newer else f"Write 'schema: {SCHEMA}' at the top.",
-                field="schema",
-            )
-        )
-    for key in value:
-        if key not in {"schema", "nodes", "edges", "name", "description", "imports"}:
-            problems.append(
-                Problem(
-                    f"A spec has no '{key}'.",
-                    fix=close_matches(str(key), ["nodes", "edges", "schema", "name", "description", "imports"]),
-                    field=str(key),
-                )
-            )
+    if problems := find_unstorable(value):
+        raise SpecError(problems)
+    message, fix = migrating.judge_schema(value.get("schema"))
+    if message:
+        problems.append(Problem(message, fix=fix, field="schema"))
+    else:
+        value = migrating.upgrade(value)
+    for key in list(value)[:MOST_PROBLEMS]:
+        if key not in FIELDS:
+            problems.append(Problem(f"A spec has no '{_short(key)}'.", fix=_near(key, FIELDS), field=_short(key)))
     given = value.get("nodes")
     nodes = () if may_be_empty and given == [] else tuple(_parse_nodes(given, problems))
     edges = tuple(_parse_edges(value.get("edges", []), problems))
     if problems:
-        raise SpecError(problems)
+        raise SpecError(_first(problems))
     return Spec(nodes=nodes, edges=edges)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    """The nearest known names, where there are few enough to look through."""
+    known = list(names)
+    return close_matches(name[:60], known) if known and len(known) <= MOST_SUGGESTED else ""
+
+
+def _first(problems: list[Problem]) -> list[Problem]:
+    if len(problems) <= MOST_PROBLEMS:
+        return problems
+    rest = len(problems) - MOST_PROBLEMS
+    return [*problems[:MOST_PROBLEMS], Problem(f"And {rest:,} more.", fix="Mend these first.")]
 
 
 def _parse_nodes(value: Any, problems: list[Problem]) -> Iterable[Node]:
@@ -193,37 +186,50 @@ def _parse_nodes(value: Any, problems: list[Problem]) -> Iterable[Node]:
         problems.append(Problem("A spec needs at least one node.", fix="Add a step.", field="nodes"))
         return
     if len(value) > MAX_NODES:
-        problems.append(Problem(f"A spec has at most {MAX_NODES} nodes, this one has {len(value)}.", field="nodes"))
+        problems.append(Problem(f"A spec has at most {MAX_NODES:,} nodes, this one has {len(value):,}.", field="nodes"))
         return
     seen: set[str] = set()
     for place, item in enumerate(value, start=1):
         if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not isinstance(item.get("step"), str):
             problems.append(Problem(f"Node {place} needs an 'id' and a 'step', both text.", field="nodes"))
             continue
-        node_id, extra = item["id"], set(item) - {"id", "step", "params"}
+        node_id = item["id"]
         if not _ID.fullmatch(node_id):
-            problems.append(
-                Problem(
-                    f"'{node_id[:80]}' can't be a node's id.",
-                    fix=ID_RULE,
-                    node=node_id[:60],
-                )
-            )
+            problems.append(Problem(f"'{_short(node_id)}' can't be a node's id.", fix=ID_RULE, node=node_id[:60]))
         if node_id in seen:
-            problems.append(Problem(f"Two nodes are called '{node_id}'.", fix="Rename one.", node=node_id))
+            problems.append(Problem(f"Two nodes are called '{_short(node_id)}'.", fix="Rename one.", node=node_id[:60]))
         seen.add(node_id)
-        for name in sorted(extra, key=str):
-            problems.append(Problem(f"A node has no '{name}'.", fix="Put parameters under 'params'.", node=node_id))
-        params = item.get("params") or {}
+        problems += _unknown_node_fields(item)
+        params, note = item.get("params") or {}, item.get("note") or ""
         if not isinstance(params, dict):
-            problems.append(Problem("'params' must be a mapping.", node=node_id, field="params"))
+            problems.append(Problem("'params' must be a mapping.", node=node_id[:60], field="params"))
             continue
-        yield Node(id=node_id, step=item["step"], params=params)
+        if not isinstance(note, str) or len(note) > MAX_NOTE:
+            problems.append(
+                Problem(f"A note is text of at most {MAX_NOTE:,} characters.", node=node_id[:60], field="note")
+            )
+            continue
+        yield Node(id=node_id, step=item["step"], params=params, note=note)
+
+
+def _unknown_node_fields(item: Mapping[str, Any]) -> list[Problem]:
+    step = STEPS.get(item["step"])
+    found = []
+    for name in [key for key in item if key not in NODE_FIELDS][:20]:
+        if step is not None and name in step.Params.model_fields:
+            fix = f"'{_short(name)}' is a parameter: put it under 'params'."
+        else:
+            fix = _near(name, NODE_FIELDS)
+        found.append(Problem(f"A node has no '{_short(name)}'.", fix=fix, node=item["id"][:60]))
+    return found
 
 
 def _parse_edges(value: Any, problems: list[Problem]) -> Iterable[Edge]:
     if not isinstance(value, list):
         problems.append(Problem("'edges' must be a list.", field="edges"))
+        return
+    if len(value) > MAX_EDGES:
+        problems.append(Problem(f"A spec has at most {MAX_EDGES:,} edges, this one has {len(value):,}.", field="edges"))
         return
     for place, item in enumerate(value, start=1):
         ends = (item.get("from"), item.get("to")) if isinstance(item, dict) else (None, None)
@@ -231,20 +237,25 @@ def _parse_edges(value: Any, problems: list[Problem]) -> Iterable[Edge]:
         if any(len(p) != 2 or not all(p) for p in parts):
             problems.append(Problem(f"Edge {place} needs 'from: node.port' and 'to: node.port'.", field="edges"))
             continue
+        for name in [key for key in item if key not in ("from", "to")][:20]:
+            fix = _near(name, ("from", "to"))
+            problems.append(Problem(f"Edge {place} has no '{_short(name)}'.", fix=fix, field="edges"))
         yield Edge(parts[0][0], parts[0][1], parts[1][0], parts[1][1])
 
 
 def validate(spec: Spec) -> list[Problem]:
-    """Everything that keeps ``spec`` from running, in the order of its nodes; an empty list when it can run."""
+    """Everything that keeps ``spec`` from running, in the order of its nodes; an empty list when it can run.
+
+    At most ``MOST_PROBLEMS`` and a line that says how many more there are.
+    """
     problems: list[Problem] = []
     steps: dict[str, Any] = {}
     if not spec.nodes:
         return [Problem("The pipeline has no step yet.", fix="Add a step.", field="nodes")]
     for node in spec.nodes:
         if node.step not in STEPS:
-            problems.append(
-                Problem(f"There is no step '{node.step}'.", fix=close_matches(node.step, list(STEPS)), node=node.id)
-            )
+            near = _near(node.step, STEPS) if len(problems) < MOST_PROBLEMS else ""
+            problems.append(Problem(f"There is no step '{_short(node.step)}'.", fix=near, node=node.id))
             continue
         steps[node.id] = STEPS[node.step]
         problems += _param_problems(node, steps[node.id])
@@ -253,15 +264,11 @@ def validate(spec: Spec) -> list[Problem]:
     try:
         spec.order()
     except graphlib.CycleError as error:
-        circle = " → ".join(reversed(error.args[1]))
-        problems.append(
-            Problem(
-                f"These steps wait for each other: {circle}.",
-                fix="Remove one of the edges between them.",
-                node=error.args[1][0],
-            )
-        )
-    return problems
+        circle = list(reversed(error.args[1]))
+        shown = " → ".join(circle if len(circle) <= 12 else [*circle[:8], f"… {len(circle) - 9:,} more …", circle[-1]])
+        told = Problem(f"These steps wait for each other: {shown}.", "Remove one of the edges between them.", circle[0])
+        problems = [*problems[: MOST_PROBLEMS - 1], told, *problems[MOST_PROBLEMS - 1 :]]
+    return _first(problems)
 
 
 def _param_problems(node: Node, step: Any) -> list[Problem]:
@@ -269,10 +276,10 @@ def _param_problems(node: Node, step: Any) -> list[Problem]:
         step.Params.model_validate(dict(node.params))
     except ValidationError as error:
         found = []
-        for name, message in params_lib.problems(error):
+        for name, message in params_lib.problems(error)[:20]:
             known = list(step.Params.model_fields)
-            fix = close_matches(name, known) if name and name.split(".")[0] not in known else ""
-            found.append(Problem(message, fix=fix, node=node.id, field=name))
+            fix = _near(name, known) if name and name.split(".")[0] not in known else ""
+            found.append(Problem(message, fix=fix, node=node.id, field=_short(name)))
         return found
     return []
 
@@ -282,17 +289,22 @@ def _edge_problems(spec: Spec, steps: Mapping[str, Any]) -> list[Problem]:
     ids = [n.id for n in spec.nodes]
     for edge in spec.edges:
         for end, port, ports in ((edge.source, edge.source_port, "outputs"), (edge.target, edge.target_port, "inputs")):
-            if end not in ids:
+            suggest = len(problems) < MOST_PROBLEMS
+            if end not in spec:
+                fix = _near(end, ids) if suggest else ""
                 problems.append(
-                    Problem(
-                        f"An edge names the node '{end}', which is not there.", fix=close_matches(end, ids), node=end
-                    )
+                    Problem(f"An edge names the node '{_short(end)}', which is not there.", fix=fix, node=end[:60])
                 )
             elif end in steps and port not in getattr(steps[end], ports):
                 known = list(getattr(steps[end], ports))
-                fix = close_matches(port, known) if known else f"It has no {ports}."
+                fix = _near(port, known) if known and suggest else f"It has no {ports}."
                 problems.append(
-                    Problem(f"'{steps[end].label}' has no {ports[:-1]} '{port}'.", fix=fix, node=end, field=port)
+                    Problem(
+                        f"'{steps[end].label}' has no {ports[:-1]} '{_short(port)}'.",
+                        fix=fix,
+                        node=end,
+                        field=_short(port),
+                    )
                 )
         problems += _kind_problems(edge, steps)
     return problems
@@ -319,15 +331,19 @@ def _kind_problems(edge: Edge, steps: Mapping[str, Any]) -> list[Problem]:
 
 def _wiring_problems(spec: Spec, steps: Mapping[str, Any]) -> list[Problem]:
     problems: list[Problem] = []
+    feeding: dict[tuple[str, str], list[Edge]] = {}
+    for edge in spec.edges:
+        feeding.setdefault((edge.target, edge.target_port), []).append(edge)
     for node in spec.nodes:
         if node.id not in steps:
             continue
         for name, port in steps[node.id].inputs.items():
-            feeds = [e for e in spec.edges if e.target == node.id and e.target_port == name]
+            feeds = feeding.get((node.id, name), [])
             if len(feeds) > 1:
-                sources = " and ".join(f"{e.source}.{e.source_port}" for e in feeds)
+                sources = " and ".join(f"{e.source}.{e.source_port}" for e in feeds[:5])
+                more = f" and {len(feeds) - 5:,} more" if len(feeds) > 5 else ""
                 problems.append(
-                    Problem(f"'{name}' is wired twice: {sources}.", fix="Keep one.", node=node.id, field=name)
+                    Problem(f"'{name}' is wired twice: {sources}{more}.", fix="Keep one.", node=node.id, field=name)
                 )
             if not feeds and not port.optional:
                 problems.append(
@@ -339,8 +355,3 @@ def _wiring_problems(spec: Spec, steps: Mapping[str, Any]) -> list[Problem]:
                     )
                 )
     return problems
-
-
-def dump_yaml(spec: Mapping[str, Any]) -> str:
-    """A stored spec as YAML that a person can read and review."""
-    return yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True, width=100)

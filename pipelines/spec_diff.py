@@ -74,7 +74,7 @@ def _change(name: str, old: Any, new: Any, wires: tuple[dict[str, set[str]], dic
         kind = "added" if old is None else "removed"
         return NodeChange(name, kind, node.step, label, tuple(_params(node.step, old, new)), added, removed)
     replaced = old.step if old.step != new.step else ""
-    params = tuple(_params(node.step, old, new))
+    params = (*_params(node.step, old, new), *_note(old, new))
     kind = "changed" if params or added or removed or replaced else "same"
     return NodeChange(name, kind, node.step, label, params, added, removed, replaced)
 
@@ -93,6 +93,11 @@ def _params(step: str, old: Any, new: Any) -> Iterator[ParamChange]:
             _text(after[name]) if name in after else None,
             _text(field.default) if field and field.default is not None else "",
         )
+
+
+def _note(old: Any, new: Any) -> Iterator[ParamChange]:
+    if old.note != new.note:
+        yield ParamChange("note", "Note", old.note or "no note", new.note or "no note")
 
 
 def _text(value: Any) -> str:

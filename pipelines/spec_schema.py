@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.spec import ID_PATTERN, MAX_NODES, SCHEMA
+from pipelines.spec import ID_PATTERN, MAX_EDGES, MAX_NODES, MAX_NOTE, SCHEMA
 from studio.registries import STEPS
 
 END = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
@@ -33,7 +33,7 @@ def json_schema() -> dict[str, Any]:
             "description": {"type": "string"},
             "imports": {"type": "object", "description": "How run_pipeline maps the files given with --dataset."},
             "nodes": {"type": "array", "minItems": 1, "maxItems": MAX_NODES, "items": {"$ref": "#/$defs/node"}},
-            "edges": {"type": "array", "items": {"$ref": "#/$defs/edge"}},
+            "edges": {"type": "array", "maxItems": MAX_EDGES, "items": {"$ref": "#/$defs/edge"}},
         },
         "$defs": {
             "node": {
@@ -43,6 +43,7 @@ def json_schema() -> dict[str, Any]:
                 "properties": {
                     "id": {"type": "string", "pattern": f"^{ID_PATTERN}$"},
                     "step": {"enum": [*STEPS]},
+                    "note": {"type": "string", "maxLength": MAX_NOTE, "description": "For people; changes no result."},
                     "params": {"type": "object"},
                 },
                 "allOf": choices,

@@ -37,6 +37,7 @@ urlpatterns = [
     path("pipelines/<slug:slug>/steps/<str:node>/copy/", graph.duplicate, name="pipeline_step_copy"),
     path("pipelines/<slug:slug>/steps/<str:node>/rename/", graph.rename, name="pipeline_step_rename"),
     path("pipelines/<slug:slug>/steps/<str:node>/wires/", graph.wire, name="pipeline_step_wires"),
+    path("pipelines/<slug:slug>/steps/<str:node>/note/", graph.note, name="pipeline_step_note"),
     path("pipelines/<slug:slug>/add/", graph.add, name="pipeline_add"),
     path("pipelines/<slug:slug>/spec.yaml", builder.download_spec, name="pipeline_spec"),
     path("pipelines/<slug:slug>/start/", runs.start, name="run_start"),

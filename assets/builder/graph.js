@@ -212,7 +212,7 @@ export function paste(doc, text, at) {
   return [
     {
       ...doc,
-      nodes: [...doc.nodes, ...wellMade.map((node) => ({ id: names.get(node.id), step: node.step, params: { ...node.params } }))],
+      nodes: [...doc.nodes, ...wellMade.map((node) => ({ id: names.get(node.id), step: node.step, ...(typeof node.note === "string" ? { note: node.note } : {}), params: { ...node.params } }))],
       edges: [...doc.edges, ...edges.map((edge) => ({ from: rename(edge.from), to: rename(edge.to) }))],
       places,
     },

@@ -115,6 +115,15 @@ class Step:
     class Params(BaseParams):
         """A step without parameters."""
 
+    @classmethod
+    def upgrade_params(cls, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Params as specs of earlier versions of this step wrote them, with the names and values of this one.
+
+        Called whenever a spec is read, so it leaves params of the present version as they are. A renamed parameter: take the
+        old name's value where the new name is not given. What is unknown stays, to be reported.
+        """
+        return params
+
     def resolve(self, params: Any, *, workspace_id: Any) -> dict[str, Any]:
         """Facts from outside the params that decide the output (dataset version hash, model revision, recorded file).
 

@@ -37,6 +37,7 @@ class NodeView:
     feeds: tuple[str, ...]
     params: tuple[tuple[str, str], ...]
     problems: tuple[specs.Problem, ...]
+    note: str = ""
 
 
 def outline(spec: specs.Spec, problems: list[specs.Problem]) -> list[NodeView]:
@@ -45,9 +46,12 @@ def outline(spec: specs.Spec, problems: list[specs.Problem]) -> list[NodeView]:
         order = spec.order()
     except graphlib.CycleError:
         order = [n.id for n in spec.nodes]
+    by_node: dict[str, list[specs.Problem]] = {}
+    for problem in problems:
+        by_node.setdefault(problem.node, []).append(problem)
     views = []
     for node_id in order:
-        if node_id not in {n.id for n in spec.nodes}:
+        if node_id not in spec:
             continue
         node = spec.node(node_id)
         step = STEPS.get(node.step)
@@ -59,7 +63,8 @@ def outline(spec: specs.Spec, problems: list[specs.Problem]) -> list[NodeView]:
                 group=step.group if step else "Unknown",
                 feeds=tuple(f"{w['node']}.{w['port']}" for w in spec.wiring(node.id).values()),
                 params=tuple(key_params(step, node.params)) if step else (),
-                problems=tuple(p for p in problems if p.node == node.id),
+                problems=tuple(by_node.get(node.id, ())),
+                note=node.note,
             )
         )
     return views
@@ -213,7 +218,10 @@ def panel(request: WorkspaceRequest, slug: str, node: str) -> HttpResponse:
 def download_spec(request: WorkspaceRequest, slug: str) -> HttpResponse:
     """The draft as YAML, to keep in Git or to run from the command line."""
     pipeline = get_pipeline(request, slug)
-    text = specs.dump_yaml({"name": pipeline.name, **pipeline.draft})
+    spec, _ = judge(pipeline.draft)
+    about = {"description": pipeline.description} if pipeline.description else {}
+    document = {"name": pipeline.name, **about, **(spec.as_dict() if spec else pipeline.draft)}
+    text = specs.dump_yaml(document, order={name: step.Params.model_fields for name, step in STEPS.items()})
     response = HttpResponse(text, content_type="application/yaml; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{pipeline.slug}.yaml"'
     return response

@@ -36,11 +36,12 @@ def first_state(request: WorkspaceRequest, pipeline: Pipeline) -> dict[str, Any]
 def state(pipeline: Pipeline) -> dict[str, Any]:
     """The draft, who saved it, and the server's judgement of it."""
     spec, problems = judge(pipeline.draft)
+    shown = spec.as_dict() if spec else pipeline.draft
     return {
         "revision": pipeline.revision,
         "savedBy": pipeline.saved_by.get_username() if pipeline.saved_by else "",
         "savedAt": pipeline.updated_at.isoformat(),
-        "spec": {"nodes": pipeline.draft.get("nodes", []), "edges": pipeline.draft.get("edges", [])},
+        "spec": {"nodes": shown.get("nodes", []), "edges": shown.get("edges", [])},
         "layout": pipeline.layout,
         "details": catalogue.describe_nodes(spec) if spec else {},
         "problems": [problem.as_dict() for problem in problems],
@@ -105,7 +106,7 @@ def save(request: WorkspaceRequest, slug: str) -> JsonResponse:
     try:
         drafts.save(
             pipeline,
-            spec={"schema": specs.SCHEMA, **body["spec"]},
+            spec={"schema": specs.SCHEMA, "nodes": None, "edges": None, **body["spec"]},
             revision=body["revision"],
             user=request.user,
             layout=body.get("layout"),
@@ -132,4 +133,4 @@ def read_body(request: HttpRequest) -> dict[str, Any] | None:
     fits = isinstance(body, dict) and isinstance(body.get("spec"), dict) and isinstance(body.get("revision"), int)
     if not fits or not isinstance(body.get("layout"), dict | None):
         return None
-    return {**body, "spec": {key: body["spec"].get(key) for key in ("nodes", "edges")}}
+    return dict(body)

@@ -69,6 +69,14 @@ def rename(request: WorkspaceRequest, slug: str, node: str) -> HttpResponse:
 
 @require_POST
 @role_required("editor")
+def note(request: WorkspaceRequest, slug: str, node: str) -> HttpResponse:
+    """Write what people should know about a step; it changes no result."""
+    text = request.POST.get("note", "")
+    return change(request, slug, node, lambda p: (editing.set_note(p.draft, node, text), node))
+
+
+@require_POST
+@role_required("editor")
 def wire(request: WorkspaceRequest, slug: str, node: str) -> HttpResponse:
     """Say what feeds each input of a step."""
 

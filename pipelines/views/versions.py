@@ -36,7 +36,7 @@ def index(request: WorkspaceRequest, slug: str) -> HttpResponse:
         changed = spec_diff.count(_compare(before.spec, version.spec)) if before else {}
         rows.append((version, before, changed))
     spec, problems = judge(pipeline.draft)
-    differs = spec is not None and (not versions or versions[0].digest != spec.digest())
+    differs = spec is not None and (not versions or runs.digest_of(versions[0]) != spec.digest())
     context = {"pipeline": pipeline, "rows": rows, "differs": differs, "problems": problems}
     return render(request, "pipelines/versions.html", context)
 
@@ -138,6 +138,12 @@ def import_spec(request: WorkspaceRequest) -> HttpResponse:
             )
             audit.record(request.workspace, actor=user, verb="imported", subject=f"pipeline {pipeline.slug}")
             messages.success(request, f"Pipeline '{pipeline.name}' made from the file.")
+            if document.get("imports"):
+                messages.info(
+                    request,
+                    "The file's 'imports' say how run_pipeline reads data files. A pipeline in the Studio has none: upload "
+                    f"the files under these names: {', '.join(map(str, document['imports']))[:300]}.",
+                )
             return redirect(pipeline)
     status = 422 if request.method == "POST" else 200
     return render(request, "pipelines/import.html", {"form": form, "problems": problems}, status=status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines import spec as specs
@@ -117,5 +117,6 @@ json_values = st.recursive(
 
 
 @given(json_values)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_no_value_whatever_makes_the_judge_fall_over(value: Any) -> None:
     problems_of(value)

@@ -121,3 +121,35 @@ def test_an_empty_pipeline_can_be_looked_at_and_filled(editor_client: Client, wo
     editor_client.post(f"{empty.get_absolute_url()}add/", {"revision": 1, "step": "dataset"})
     empty.refresh_from_db()
     assert [n["id"] for n in empty.draft["nodes"]] == ["dataset"]
+
+
+def test_a_note_is_written_shown_compared_and_taken_away(
+    editor_client: Client, viewer_client: Client, stranger_client: Client, pipeline: Pipeline
+) -> None:
+    address = f"{HOME}steps/split/note/"
+    assert viewer_client.post(address, {"revision": 1, "note": "x"}).status_code == 403
+    assert stranger_client.post(address, {"revision": 1, "note": "x"}).status_code == 404
+    assert editor_client.get(address).status_code == 405
+    editor_client.post(address, {"revision": 1, "note": "A fifth,\r\n<as always>"})
+    pipeline.refresh_from_db()
+    split = next(n for n in pipeline.draft["nodes"] if n["id"] == "split")
+    assert split["note"] == "A fifth,\n<as always>"
+    assert "&lt;as always&gt;" in viewer_client.get(f"{HOME}?step=split").content.decode()
+    assert "note: |-" in editor_client.get(f"{HOME}spec.yaml").content.decode()
+    assert editor_client.post(address, {"revision": 2, "note": "x" * 4_001}).status_code == 302
+    assert editor_client.post(f"{HOME}steps/nobody/note/", {"revision": 2, "note": "x"}).status_code == 404
+    editor_client.post(address, {"revision": 2, "note": " "})
+    pipeline.refresh_from_db()
+    assert all("note" not in n for n in pipeline.draft["nodes"])
+
+
+def test_what_the_canvas_does_not_know_is_told_and_not_dropped(editor_client: Client, pipeline: Pipeline) -> None:
+    said = send(editor_client, {"revision": 1, "spec": {**DRAFT, "nodez": []}})
+    assert said.status_code == 422 and "Did you mean 'nodes'?" in str(said.json())
+    nodes = [{**DRAFT["nodes"][0], "colour": "red"}]
+    assert send(editor_client, {"revision": 1, "spec": {"nodes": nodes, "edges": []}}).status_code == 422
+    wild = '{"revision": 1, "spec": {"nodes": [{"id": "a", "step": "split", "params": {"test": %s}}], "edges": []}}'
+    for value in ("NaN", "1e999", '"\\u0000"', '"\\ud800"', "9" * 60):
+        answer = send(editor_client, wild % value)
+        assert answer.status_code == 422, value
+    assert send(editor_client, wild % ("9" * 9_000)).status_code == 400
