@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -134,7 +133,7 @@ def confusions(report: Mapping[str, Any], *, rows_url: str, most: int = CONFUSIO
     for i, j, n in matrix["cells"]:
         right, given = matrix["rows"][i], matrix["columns"][j]
         if right != given:
-            href = cell_link(report, rows_url, right, given)
+            href = cell_link(report, rows_url, right, given) if rows_url else ""
             found.append({"right": right, "given": given, "n": n, "href": href})
     return sorted(found, key=lambda c: (-c["n"], c["right"], c["given"]))[:most]
 
@@ -149,8 +148,13 @@ def cell_link(report: Mapping[str, Any], rows_url: str, right: str, given: str) 
     return rows_link(rows_url, label=right, answer=given)
 
 
-def matrix(report: Mapping[str, Any], *, rows_url: str, most: int = MATRIX_LABELS) -> dict[str, Any] | None:
-    """A square confusion matrix for the page: all labels when they are few, else those with the most mistakes."""
+def matrix(
+    report: Mapping[str, Any], *, rows_url: str, most: int = MATRIX_LABELS, order: str = "name"
+) -> dict[str, Any] | None:
+    """A square confusion matrix for the page: all labels when they are at most ``most``, else those with the most mistakes.
+
+    ``order``: ``name`` (as the report has them) or ``errors`` (most mistakes first). Without ``rows_url`` no cell is a link.
+    """
     found = report["confusion"]
     if not found:
         return None
@@ -162,9 +166,8 @@ def matrix(report: Mapping[str, Any], *, rows_url: str, most: int = MATRIX_LABEL
             mistakes[i] += n
             if given in position:
                 mistakes[position[given]] += n
-    order = range(len(found["rows"]))
-    kept = sorted(order, key=lambda i: (-mistakes[i], i))[:most] if len(found["rows"]) > most else list(order)
-    labels = [found["rows"][i] for i in sorted(kept)]
+    worst_first = sorted(range(len(found["rows"])), key=lambda i: (-mistakes[i], i))[:most]
+    labels = [found["rows"][i] for i in (worst_first if order == "errors" else sorted(worst_first))]
     extra = [x for x in (OTHER, FAILED) if any(found["columns"][j] == x for _, j, _ in found["cells"])]
     columns = [*labels, *extra]
     at_row, at_column = {label: i for i, label in enumerate(labels)}, {label: i for i, label in enumerate(columns)}
@@ -175,109 +178,15 @@ def matrix(report: Mapping[str, Any], *, rows_url: str, most: int = MATRIX_LABEL
         if right in at_row and given in at_column:
             cell = at_row[right], at_column[given]
             counts[cell[0]][cell[1]] = n
-            hrefs[cell] = cell_link(report, rows_url, right, given)
-    return {"labels": columns, "counts": counts, "hrefs": hrefs, "left_out": len(found["rows"]) - len(labels)}
-
-
-class Point(NamedTuple):
-    """A candidate on the quality–speed picture, in SVG units."""
-
-    role: str
-    x: float
-    y: float
-    low: float
-    high: float
-    text: str
-    anchor: str
-    dy: float = 4.0
-
-
-CHART = {"width": 560, "height": 240, "left": 52, "right": 16, "top": 16, "bottom": 34}
-
-
-def tradeoff(report: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Quality (with its interval) against the time of one answer, on a logarithmic scale; None below two timed candidates.
-
-    A teacher whose answers were not timed is a line across.
-    """
-    name = quality_metric(report)
-    known = [c for c in report["candidates"] if c["metrics"].get(name)]
-    timed = [c for c in known if c["latency"] and c["latency"]["p50"]["value"] > 0]
-    if len(timed) < 2:
-        return None
-    times = [c["latency"]["p50"]["value"] for c in timed]
-    first, last = floor(log10(min(times))), ceil(log10(max(times)))
-    last = max(last, first + 1)
-    x0, x1 = CHART["left"], CHART["width"] - CHART["right"]
-    y0, y1 = CHART["height"] - CHART["bottom"], CHART["top"]
-
-    def x_at(milliseconds: float) -> float:
-        return round(x0 + (x1 - x0) * (log10(milliseconds) - first) / (last - first), 1)
-
-    def y_at(share: float) -> float:
-        return round(y0 + (y1 - y0) * share, 1)
-
-    dots = []
-    for c in timed:
-        value = best_way(c, name)
-        x = x_at(c["latency"]["p50"]["value"])
-        anchor = "end" if x > x0 + 0.7 * (x1 - x0) else "start"
-        text = f"{c['label']}, {figure(value['value'], unit='%')}"
-        dots.append(Point(c["kind"], x, y_at(value["value"]), y_at(value["low"]), y_at(value["high"]), text, anchor))
-    lines = [
-        {"role": c["kind"], "y": y_at(c["metrics"][name]["value"]), "text": f"{c['label']}, {figure(c['metrics'][name]['value'], unit='%')}, not timed"}
-        for c in known
-        if c not in timed
-    ]  # fmt: skip
+            hrefs[cell] = cell_link(report, rows_url, right, given) if rows_url else ""
     return {
-        **CHART,
-        "x0": x0,
-        "x1": x1,
-        "y0": y0,
-        "y1": y1,
-        "metric": next(m["label"] for m in report["metrics"] if m["name"] == name),
-        "dots": apart(dots),
-        "lines": lines,
-        "x_ticks": [{"x": x_at(10**e), "text": _time_tick(e)} for e in range(first, last + 1)],
-        "y_ticks": [{"y": y_at(s / 4), "text": f"{25 * s} %"} for s in range(5)],
+        "labels": columns,
+        "counts": counts,
+        "hrefs": hrefs,
+        "left_out": len(found["rows"]) - len(labels),
+        "total": len(found["rows"]),
+        "mistakes": sum(mistakes[i] > 0 for i in range(len(mistakes))),
     }
-
-
-def quality_metric(report: Mapping[str, Any]) -> str:
-    """The metric that stands for quality: word overlap for free text, else accuracy, else agreement with the teacher."""
-    known = {name for c in report["candidates"] for name, value in c["metrics"].items() if value}
-    order = ("token_f1", "accuracy", "agreement") if report["task"] == "text" else ("accuracy", "agreement")
-    return next((name for name in order if name in known), "agreement")
-
-
-CHARACTER = 6.2
-"""About how wide a character of a dot's name is, in SVG units."""
-
-
-def apart(dots: Sequence[Point]) -> list[Point]:
-    """The dots with the names of neighbours moved down, so that none is written over another."""
-
-    def extent(dot: Point) -> tuple[float, float]:
-        wide = 14 + CHARACTER * len(dot.text)
-        return (dot.x - wide, dot.x + 6) if dot.anchor == "end" else (dot.x - 6, dot.x + wide)
-
-    placed: list[Point] = []
-    for dot in sorted(dots, key=lambda d: d.y):
-        left, right = extent(dot)
-        over = [p for p in placed if left < extent(p)[1] and extent(p)[0] < right and dot.y + dot.dy < p.y + p.dy + 14]
-        lowest = max((p.y + p.dy for p in over), default=None)
-        placed.append(dot if lowest is None else dot._replace(dy=round(lowest + 14 - dot.y, 1)))
-    return placed
-
-
-def best_way(candidate: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
-    """A candidate's figure through the way of answering that suits it best."""
-    ways = [candidate["metrics"].get(metric), *(s.get(metric) for s in candidate["other_channels"].values())]
-    return max((w for w in ways if w), key=lambda w: float(w["value"]))
-
-
-def _time_tick(exponent: int) -> str:
-    return f"{10 ** (exponent - 3):g} s" if exponent >= 3 else f"{10.0**exponent:g} ms"
 
 
 def tiles(report: Mapping[str, Any]) -> list[dict[str, Any]]:

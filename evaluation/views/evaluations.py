@@ -6,29 +6,31 @@ import json
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from evaluation import presentation, report_text
-from evaluation.explorer import VIEWS, RowFilter
+from evaluation import report_text
 from evaluation.models import Scorecard
+from evaluation.report_page import report_context, sample_rows, since_earlier, title_of
 from evaluation.scorecards import read_report
 from evaluation.signoff.box import box_for, states_of
+from evaluation.standalone import NoPdf, render_file, render_pdf
 from evaluation.tables import open_items
 from studio.access import WorkspaceRequest, role_required
-from vault.models import Artifact, ArtifactKind
 
 PAGE = 50
-LABELS = 20
-SAMPLE = 8
-FORMS = {"md": "text/markdown; charset=utf-8", "json": "application/json", "csv": "text/csv; charset=utf-8"}
+FORMS = {
+    "html": "text/html; charset=utf-8",
+    "pdf": "application/pdf",
+    "md": "text/markdown; charset=utf-8",
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8",
+}
 """File ending of a download → its media type."""
-
-HASHES = {"Held-out rows", "Training rows", "Student", "Base model revision"}
-"""Facts of a report whose values are hashes."""
 
 
 @require_safe
@@ -67,70 +69,53 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
     card = find(request, pk)
     report = read_report(card.report)
     rows_url = reverse("evaluation_rows", args=[request.workspace.slug, pk])
-    sort = request.GET.get("sort", "f1")
-    metrics, lines = presentation.candidate_rows(report)
-    student = next((c for c in report["candidates"] if c["kind"] == "student"), None)
-    labels = presentation.label_rows(report, sort=sort)
-    shown = labels if request.GET.get("labels") == "all" else labels[:LABELS]
-    context = {
-        "card": card,
-        "run": card.step_run.run,
-        "report": report,
-        "tone": presentation.VERDICT_TONES[card.tone],
-        "tone_icon": presentation.ICONS[card.tone],
-        "tiles": presentation.tiles(report),
-        "metrics": metrics,
-        "lines": lines,
-        "comparisons": presentation.comparison_rows(report),
-        "tradeoff": presentation.tradeoff(report),
-        "student": student,
-        "bins": presentation.calibration_bins(student),
-        "labels": shown,
-        "labels_left": len(labels) - len(shown),
-        "sort": sort,
-        "confusions": presentation.confusions(report, rows_url=rows_url),
-        "matrix": presentation.matrix(report, rows_url=rows_url),
-        "rows_url": rows_url,
-        "sample": sample_of(card, report, rows_url=rows_url),
-        "hashes": HASHES,
-        "models": models_of(card),
+    table = open_items(card, report)
+    get = request.GET.get
+    context = report_context(
+        card,
+        report,
+        rows_url=rows_url,
+        sort=get("sort", "f1"),
+        all_labels=get("labels") == "all",
+        matrix_scope=get("matrix", ""),
+        matrix_order=get("order", "name"),
+    )
+    context |= {
+        "sample": sample_rows(table, rows_url=rows_url),
+        "since": since_earlier(card, table, rows_url=rows_url),
         "box": box_for(card, request.membership),
-        "can_compare_base": any(c["kind"] == "base" for c in report["candidates"]),
-        "can_compare_teacher": any(c["kind"] == "teacher" and c["asked"] for c in report["candidates"]),
     }
     return render(request, "evaluation/report.html", context)
-
-
-def sample_of(card: Scorecard, report: dict[str, Any], *, rows_url: str) -> dict[str, Any]:
-    """The first rows on which the student is wrong (or differs from the teacher, where that is the measure)."""
-    table = open_items(card, report)
-    view = next((v for v in ("wrong", "differs") if v in table.views()), "")
-    if not view:
-        return {"rows": []}
-    wanted = RowFilter(view=view)
-    return {
-        "title": VIEWS[view],
-        "total": table.counts(wanted)[view],
-        "href": f"{rows_url}?view={view}",
-        "rows": [(row, f"{rows_url}?view={view}&row={row.rid}") for row in table.page(wanted, size=SAMPLE).rows],
-    }
 
 
 @require_safe
 @role_required("viewer")
 def download(request: WorkspaceRequest, pk: UUID, form: str) -> HttpResponseBase:
-    """The report as Markdown, JSON or CSV."""
+    """The report as one HTML file, PDF, Markdown, JSON or CSV."""
     card = find(request, pk)
     if form not in FORMS:
-        raise Http404("A report can be had as md, json or csv.")
-    title = f"{card.step_run.run.version.pipeline}, run {card.step_run.run.number}"
-    answer = HttpResponse(write_report(read_report(card.report), form=form, title=title), content_type=FORMS[form])
+        raise Http404(f"A report can be had as {', '.join(FORMS)}.")
+    report = read_report(card.report)
+    title = title_of(card)
+    content: str | bytes
+    try:
+        content = (
+            render_file(card, report)
+            if form == "html"
+            else render_pdf(card, report)
+            if form == "pdf"
+            else write_report(report, form=form, title=title)
+        )
+    except NoPdf as problem:
+        messages.error(request, f"{problem} {problem.action}")
+        return redirect(card)
+    answer = HttpResponse(content, content_type=FORMS[form])
     answer["Content-Disposition"] = f'attachment; filename="{slugify(title) or "report"}.{form}"'
     return answer
 
 
 def write_report(report: dict[str, Any], *, form: str, title: str) -> str:
-    """The report in one of the forms of :data:`FORMS`."""
+    """The report's figures as Markdown, JSON or CSV."""
     if form == "md":
         return report_text.render_markdown(report, title=title)
     return report_text.render_csv(report) if form == "csv" else json.dumps(report, ensure_ascii=False, indent=1)
@@ -140,16 +125,6 @@ def find(request: WorkspaceRequest, pk: UUID) -> Scorecard:
     """An evaluation of this workspace, or 404."""
     card: Scorecard = get_object_or_404(_cards(request), pk=pk)
     return card
-
-
-def models_of(card: Scorecard) -> list[Artifact]:
-    """The GGUF models that were exported from the student of this evaluation, in any run."""
-    found = Artifact.objects.filter(
-        workspace=card.workspace,
-        kind=ArtifactKind.GGUF,
-        step_outputs__step_run__run__steps__outputs__artifact__sha256=card.student_sha,
-    )
-    return list(found.distinct().order_by("-created_at")[:5])
 
 
 def _cards(request: WorkspaceRequest) -> Any:

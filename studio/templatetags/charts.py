@@ -13,8 +13,10 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 
-from studio.templatetags.ui import THIN, duration, number
+from studio.templatetags.ui import THIN, duration, number, percent
 
 register = template.Library()
 
@@ -201,6 +203,25 @@ def matrix_view(labels: Sequence[str], counts: Sequence[Sequence[Any]], hrefs: A
             {"label": labels[i], "cells": cells, "total": int(total), "recall": grid[i][i] / total if total else None}
         )
     return {"labels": list(labels or []), "rows": rows}
+
+
+@register.simple_tag
+def matrix_body(view: dict[str, Any]) -> SafeString:
+    """The rows of :func:`matrix_view` as ``<tr>`` elements: made in code, since 77 labels are 6,000 cells."""
+    lines = []
+    for row in view["rows"]:
+        label = escape(row["label"])
+        cells = []
+        for cell in row["cells"]:
+            if not cell["count"]:
+                cells.append("<td data-zero></td>")
+                continue
+            said = f"{label} answered as {escape(cell['answer'])}: {cell['count']}"
+            inner = f'<a href="{escape(cell["href"])}">{cell["count"]}</a>' if cell["href"] else str(cell["count"])
+            cells.append(f'<td class="{cell["css"]}" title="{said}">{inner}</td>')
+        recall = percent(row["recall"], 0) if row["recall"] is not None else "–"
+        lines.append(f'<tr><th scope="row" title="{label}">{label}</th>{"".join(cells)}<td>{recall}</td></tr>')
+    return mark_safe("".join(lines))  # noqa: S308 -- every text is escaped above
 
 
 @register.simple_tag

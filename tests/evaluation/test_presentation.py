@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from evaluation import presentation
-from evaluation.predictions import Candidate, Prediction, teacher_of
+from evaluation.predictions import Candidate
 from evaluation.report import OTHER, Options, build_report
 from tests.evaluation.conftest import LABELS, make_candidate, make_rows
 from vault.rows import Row
@@ -70,40 +70,6 @@ def test_free_text_has_no_matrix_and_no_confusions() -> None:
     assert presentation.matrix(report, rows_url="/") is None
     assert presentation.confusions(report, rows_url="/") == []
     assert presentation.label_rows(report, sort="f1") == []
-
-
-def timed(name: str, kind: str, milliseconds: float, text: str = "card") -> Candidate:
-    """A candidate that answers r0 in so many milliseconds."""
-    return Candidate(name, name, kind, {"r0": Prediction("r0", text=text, latency_ms=milliseconds)})  # type: ignore[arg-type]
-
-
-def test_the_picture_puts_the_faster_to_the_left_and_the_better_above() -> None:
-    rows = make_rows([("card", "card")])
-    candidates = [timed("base", "base", 900, text="cash"), timed("student", "student", 40)]
-    picture = presentation.tradeoff(build_report(rows, candidates, Options(labels=["card"])))
-    assert picture is not None
-    dots = {dot.role: dot for dot in picture["dots"]}
-    assert dots["student"].x < dots["base"].x
-    assert dots["student"].y < dots["base"].y
-    assert [t["text"] for t in picture["x_ticks"]] == ["10 ms", "100 ms", "1 s"]
-
-
-def test_an_untimed_teacher_is_a_line_and_one_timed_candidate_is_no_picture() -> None:
-    rows = make_rows([("card", "card")])
-    candidates = [teacher_of(rows), timed("base", "base", 900), timed("student", "student", 40)]
-    picture = presentation.tradeoff(build_report(rows, candidates, Options(labels=["card"])))
-    assert picture is not None
-    assert [line["role"] for line in picture["lines"]] == ["teacher"]
-    assert presentation.tradeoff(build_report(rows, candidates[::2], Options(labels=["card"]))) is None
-
-
-def test_names_that_would_be_written_over_one_another_are_moved_apart() -> None:
-    dots = [
-        presentation.Point("base", 100, 50, 45, 55, "One name", "start"),
-        presentation.Point("student", 110, 52, 45, 55, "Another", "start"),
-    ]
-    first, second = presentation.apart(dots)
-    assert second.y + second.dy - first.y - first.dy >= 14
 
 
 def test_tiles_show_only_what_is_known(report: dict[str, Any]) -> None:

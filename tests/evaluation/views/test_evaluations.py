@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -11,9 +12,11 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.models import Scorecard, Tone
+from evaluation.predictions import Candidate
 from evaluation.report import Options
 from studio.models import Workspace
-from tests.evaluation.conftest import make_candidate, make_rows, record_evaluation
+from tests.evaluation.conftest import LABELS, make_candidate, make_rows, record_evaluation
+from vault.rows import Row
 
 
 def test_an_empty_list_says_what_to_do_first(viewer_client: Client, workspace: Workspace) -> None:
@@ -67,7 +70,7 @@ def test_the_first_rows_the_student_gets_wrong_are_on_the_report(viewer_client: 
 def test_the_labels_table_sorts_in_the_address(viewer_client: Client, scorecard: Scorecard) -> None:
     def order(sort: str) -> list[int]:
         page = viewer_client.get(scorecard.get_absolute_url(), {"sort": sort}).content.decode()
-        table = page[page.index('id="labels"') : page.index('id="matrix"')]
+        table = page[page.index('id="labels"') :]
         return sorted(range(3), key=lambda i: table.index(f"label={['card', 'cash', 'transfer'][i]}"))
 
     assert order("label") == [0, 1, 2]
@@ -131,3 +134,50 @@ def test_who_is_not_signed_in_is_sent_to_the_sign_in_page(client: Client, scorec
 
 def test_pages_only_answer_questions(viewer_client: Client, scorecard: Scorecard) -> None:
     assert viewer_client.post(scorecard.get_absolute_url()).status_code == 405
+
+
+def test_the_matrix_can_show_all_labels_and_sort_by_mistakes(viewer_client: Client, workspace: Workspace) -> None:
+    names = [f"label {n:02}" for n in range(40)]
+    rows = make_rows([(name, name) for name in names])
+    said = [*names[:38], names[0], names[0]]
+    card = record_evaluation(workspace, rows, [make_candidate("student", said)], Options(labels=names))
+    page = viewer_client.get(card.get_absolute_url()).content.decode()
+    assert "The 24 labels with the most mistakes; 16 labels with fewer left out." in page
+    whole = viewer_client.get(card.get_absolute_url(), {"matrix": "all", "order": "errors"}).content.decode()
+    assert "left out" not in whole
+    matrix = whole[whole.index('class="matrix"') :]
+    assert matrix.index('title="label 00"') < matrix.index('title="label 01"')
+    assert f"{reverse('evaluation_rows', args=['lab', card.pk])}?label=label+38&amp;answer=label+00" in matrix
+
+
+def test_what_changed_since_the_last_student_is_counted_and_linked_to_its_rows(
+    viewer_client: Client,
+    workspace: Workspace,
+    scorecard: Scorecard,
+    held_out: list[Row],
+    candidates: list[Candidate],
+) -> None:
+    student = make_candidate("student", ["cash", "cash", "transfer", "card", "transfer", "cash"])
+    later = record_evaluation(workspace, held_out, [*candidates[:2], student], Options(labels=LABELS), number=2)
+    page = viewer_client.get(later.get_absolute_url()).content.decode()
+    part = page[page.index('id="since"') :]
+    assert f"?vs={scorecard.pk}&amp;view=fixed" in part
+    assert f"?vs={scorecard.pk}&amp;view=broken" in part
+    assert "view=still" not in part.partition("</section>")[0]
+    assert b"Since the earlier" not in viewer_client.get(scorecard.get_absolute_url()).content
+
+
+def test_the_report_goes_out_as_one_html_file(viewer_client: Client, scorecard: Scorecard) -> None:
+    answer = viewer_client.get(reverse("evaluation_download", args=["lab", scorecard.pk, "html"]))
+    assert answer["Content-Type"] == "text/html; charset=utf-8"
+    assert 'filename="cards-1-run-1.html"' in answer["Content-Disposition"]
+    assert answer.content.startswith(b"<!doctype html>")
+
+
+def test_a_pdf_that_cannot_be_written_leads_back_to_the_report_and_says_why(
+    viewer_client: Client, scorecard: Scorecard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    page = viewer_client.get(reverse("evaluation_download", args=["lab", scorecard.pk, "pdf"]), follow=True)
+    assert page.redirect_chain == [(scorecard.get_absolute_url(), 302)]
+    assert b"WeasyPrint" in page.content
