@@ -132,20 +132,6 @@ def graph(run: Run, views: list[StepView]) -> dict[str, Any]:
     }
 
 
-def spans(run: Run, views: list[StepView]) -> list[dict[str, Any]]:
-    """The bars of the run's timeline: steps that really ran, with their page."""
-    return [
-        {
-            "name": v.label,
-            "status": v.status,
-            "start": None if v.status == "cached" else v.step.started_at,
-            "end": v.step.finished_at,
-            "href": reverse("run_step", args=[run.workspace.slug, run.number, v.step.node]),
-        }
-        for v in views
-    ]
-
-
 @dataclass(frozen=True)
 class OutputView:
     """An output as a link: ``url`` is empty for kinds that have no page of their own."""

@@ -10,10 +10,10 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from pipelines import comparing, runs
+from pipelines import attempts, comparing, runs, timeline
 from pipelines import spec as specs
 from pipelines.models import Run, StepRun
-from pipelines.runpages import StepView, graph, output_views, spans, step_views, total_cost
+from pipelines.runpages import StepView, graph, output_views, step_views, total_cost
 from pipelines.views import builder, lookup
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
@@ -89,7 +89,7 @@ def show(request: WorkspaceRequest, number: int) -> HttpResponse:
         "training": training,
         "training_live": "yes" if training and not training.is_finished else "",
         "hero": training is not None and (not run.is_finished or bool(request.GET.get("hero"))),
-        "spans": spans(run, views),
+        "spans": timeline.draw(run, views, attempts.list_attempts(run)),
         "results": results,
         "waiting": [v for v in views if v.step.state == State.WAITING],
         "failed": [v for v in views if v.step.state == State.FAILED],

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from pipelines import rundata
+from pipelines import attempts, rundata, timeline
 from pipelines import spec as specs
 from pipelines.models import Run
 from pipelines.runpages import StepView, shown, step_views
@@ -31,10 +31,14 @@ def page(
 @require_safe
 @role_required("viewer")
 def metrics(request: WorkspaceRequest, number: int) -> HttpResponse:
-    """Every curve that was recorded, each in its own chart."""
+    """Every curve that was recorded, each in its own chart; and what each step took of time, money and the machine."""
     run = get_run(request, number)
     views = step_views(run)
-    return page(request, run, views, tab="metrics", context={"curves": rundata.list_curves(run, views)})
+    context = {
+        "curves": rundata.list_curves(run, views),
+        "resources": timeline.resources(views, attempts.list_attempts(run)),
+    }
+    return page(request, run, views, tab="metrics", context=context)
 
 
 @require_safe

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from math import floor, isfinite, log10
+from math import ceil, floor, isfinite, log10
 from typing import Any
 
 from django import template
@@ -255,42 +255,65 @@ def sparkline_points(values: Iterable[Any], width: int = 80, height: int = 20) -
     return {"points": " ".join(f"{x},{y}" for x, y in spots), "x": spots[-1][0], "y": spots[-1][1]}
 
 
+TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+"""Seconds between the marks of a time axis; beyond the last, whole days."""
+
+
+def time_ticks(whole: float, *, about: int = 7) -> list[float]:
+    """Seconds at which an axis of ``whole`` seconds is marked, from 0 on: round times, at most ``about`` + 1 of them."""
+    rough = whole / about
+    step = next((s for s in TIME_STEPS if s >= rough), 86400.0 * ceil(rough / 86400))
+    return [step * i for i in range(int(whole / step + 1e-9) + 1)]
+
+
 @register.simple_tag
-def timeline_view(spans: Iterable[Any]) -> dict[str, Any]:
-    """Bars of a run's timeline. A span has ``name``, ``status``, ``start``, ``end`` (``None``: until now), optional ``href``."""
-    rows = list(spans or [])
+def timeline_view(spans: Iterable[Any], begin: Any = None) -> dict[str, Any]:
+    """Bars of a timeline over one axis. A span has ``name``, ``status``, ``href`` (optional) and either ``bars`` or one bar's fields.
+
+    A bar: ``status``, ``start``, ``end`` (``None``: until now), ``says`` (optional), ``wait`` (True: drawn lighter, not counted
+    as work). ``begin``: where the axis starts, else with the first bar. ``rows``, ``ticks`` (``x`` in percent, ``text``), ``total``.
+    """
     now = timezone.now()
-    starts = [_item(s, "start") for s in rows if _item(s, "start")]
-    if not starts:
-        return {
-            "rows": [
-                {"name": _item(s, "name"), "status": _item(s, "status"), "href": _item(s, "href", "")} for s in rows
-            ],
-            "total": None,
-        }
-    first: datetime = min(starts)
-    last: datetime = max([_item(s, "end") or now for s in rows if _item(s, "start")])
-    whole = max((last - first).total_seconds(), 0.001)
-    bars = []
-    for s in rows:
-        start = _item(s, "start")
-        bar: dict[str, Any] = {
-            "name": _item(s, "name"),
-            "status": _item(s, "status"),
-            "href": _item(s, "href", ""),
-            "seconds": None,
-        }
-        if start:
-            seconds = ((_item(s, "end") or now) - start).total_seconds()
-            width = max(0.6, 100 * seconds / whole)
-            bar |= {
-                "x": round(min(100 - width, 100 * (start - first).total_seconds() / whole), 2),
-                "width": round(width, 2),
-                "seconds": seconds,
-                "spoken": duration(seconds),
+    rows = [(span, list(_item(span, "bars") or ([span] if _item(span, "start") else []))) for span in spans or []]
+    starts = [_item(bar, "start") for _, bars in rows for bar in bars]
+    first: datetime | None = min([*starts, *([begin] if begin and starts else [])], default=None)
+    last = max([_item(bar, "end") or now for _, bars in rows for bar in bars], default=now)
+    whole = max((last - first).total_seconds(), 0.001) if first else 0.0
+    drawn = []
+    for span, bars in rows:
+        found = [_bar(bar, now=now, first=first, whole=whole) for bar in bars if first is not None]
+        worked = sum(bar["seconds"] for bar in found if not bar["wait"])
+        drawn.append(
+            {
+                "name": _item(span, "name"),
+                "status": _item(span, "status"),
+                "href": _item(span, "href", ""),
+                "bars": found,
+                "spoken": duration(worked) if any(not bar["wait"] for bar in found) else "",
             }
-        bars.append(bar)
-    return {"rows": bars, "total": whole}
+        )
+    ticks = [
+        {"x": round(100 * at / whole, 2), "text": duration(at), "anchor": "start" if at == 0 else "middle"}
+        for at in (time_ticks(whole) if whole else [])
+        if at / whole < 0.97
+    ]
+    return {"rows": drawn, "total": whole or None, "ticks": ticks, "spoken": duration(whole) if whole else ""}
+
+
+def _bar(bar: Any, *, now: datetime, first: datetime, whole: float) -> dict[str, Any]:
+    seconds = max(((_item(bar, "end") or now) - _item(bar, "start")).total_seconds(), 0.0)
+    width = min(max(0.5, 100 * seconds / whole), 100)
+    before = (_item(bar, "start") - first).total_seconds()
+    return {
+        "status": _item(bar, "status"),
+        "wait": bool(_item(bar, "wait")),
+        "says": _item(bar, "says", "") or "",
+        "x": round(min(100 - width, 100 * before / whole), 2),
+        "width": round(width, 2),
+        "seconds": seconds,
+        "spoken": duration(seconds),
+        "after": duration(before),
+    }
 
 
 @register.simple_tag

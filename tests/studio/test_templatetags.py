@@ -226,10 +226,36 @@ def test_the_timeline_spans_first_start_to_last_end() -> None:
         ]
     )
     first, second, third = view["rows"]
-    assert (first["x"], first["width"]) == (0.0, pytest.approx(25, abs=0.5))
-    assert second["x"] + second["width"] == pytest.approx(100, abs=0.5)
-    assert third["seconds"] is None
+    assert (first["bars"][0]["x"], first["bars"][0]["width"]) == (0.0, pytest.approx(25, abs=0.5))
+    assert second["bars"][0]["x"] + second["bars"][0]["width"] == pytest.approx(100, abs=0.5)
+    assert third["bars"] == [] and third["spoken"] == ""
+    assert [tick["text"] for tick in view["ticks"]][:3] == ["0\u00a0s", "20\u00a0s", "40\u00a0s"]
     assert charts.timeline_view([{"name": "c", "status": "pending"}])["total"] is None
+
+
+def test_a_timeline_draws_every_bar_of_a_row_and_counts_only_work() -> None:
+    start = timezone.now() - timedelta(seconds=100)
+    bars = [
+        {"status": "pending", "wait": True, "start": start, "end": start + timedelta(seconds=40)},
+        {"status": "failed", "start": start + timedelta(seconds=40), "end": start + timedelta(seconds=50)},
+        {"status": "succeeded", "start": start + timedelta(seconds=60), "end": start + timedelta(seconds=80)},
+    ]
+    view = charts.timeline_view(
+        [{"name": "a", "status": "succeeded", "bars": bars}], begin=start - timedelta(seconds=20)
+    )
+    (row,) = view["rows"]
+    assert [bar["x"] for bar in row["bars"]] == [20.0, 60.0, 80.0]
+    assert row["spoken"] == "30\u00a0s" and view["total"] == 100
+
+
+@pytest.mark.parametrize(
+    ("whole", "last"),
+    [(0.4, 0.4), (5, 5), (95, 80), (600, 600), (5400, 4800), (86400 * 3, 86400 * 3), (86400 * 40, 86400 * 36)],
+)
+def test_a_time_axis_is_marked_at_round_times(whole: float, last: float) -> None:
+    ticks = charts.time_ticks(whole)
+    assert ticks[0] == 0 and 2 <= len(ticks) <= 8
+    assert ticks[-1] == pytest.approx(last)
 
 
 def test_bars_share_one_scale_from_zero() -> None:
