@@ -2,10 +2,13 @@
 
 from django.urls import path
 
-from evaluation.views import evaluations, flagged, home, models, rows, sign_off
+from evaluation.views import comparison, evaluations, flagged, home, models, rows, sign_off
 
 urlpatterns = [
     path("palette/", home.palette, name="palette"),
+    path("runs/compare/", comparison.show, name="runs_compare"),
+    path("runs/compare/curves.json", comparison.curves, name="runs_compare_curves"),
+    path("runs/compare/runs.csv", comparison.download, name="runs_compare_file"),
     path("evaluations/", evaluations.index, name="evaluations"),
     path("evaluations/<uuid:pk>/", evaluations.show, name="evaluation"),
     path("evaluations/<uuid:pk>/report.<str:form>", evaluations.download, name="evaluation_download"),

@@ -10,15 +10,13 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from pipelines import attempts, comparing, runs, timeline
+from pipelines import attempts, comparing, runlist, runs, timeline
 from pipelines import spec as specs
-from pipelines.models import Run, StepRun
+from pipelines.models import Pipeline, Run, StepRun
 from pipelines.runpages import StepView, graph, output_views, step_views, total_cost
 from pipelines.views import builder, lookup
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
-
-PAGE = 50
 
 
 def get_run(request: WorkspaceRequest, number: int) -> Run:
@@ -30,31 +28,19 @@ def get_run(request: WorkspaceRequest, number: int) -> Run:
 @require_safe
 @role_required("viewer")
 def index(request: WorkspaceRequest) -> HttpResponse:
-    """Every run, newest first; ``?state=`` and ``?pipeline=`` filter, ``?before=`` pages."""
-    found = Run.objects.filter(workspace=request.workspace).select_related("version__pipeline", "created_by")
-    state, pipeline, before = (request.GET.get(k, "") for k in ("state", "pipeline", "before"))
-    if state in State.values:
-        found = found.filter(state=state)
-    if pipeline:
-        found = found.filter(version__pipeline__slug=pipeline)
-    if before.isdigit():
-        found = found.filter(number__lt=int(before))
-    rows = list(found.prefetch_related("steps")[: PAGE + 1])
+    """Every run, newest first; ``?state=``, ``?pipeline=`` and ``?person=`` filter, ``?sort=`` sorts, ``?page=`` pages."""
+    wanted = {key: request.GET.get(key, "") for key in ("state", "pipeline", "person", "sort", "page")}
+    page = runlist.list_runs(request.workspace, wanted)
+    pipelines = Pipeline.objects.filter(workspace=request.workspace, versions__runs__isnull=False).distinct()
     context = {
-        "runs": [(run, run_progress(run)) for run in rows[:PAGE]],
-        "older": rows[PAGE - 1].number if len(rows) > PAGE else None,
-        "state": state,
-        "pipeline": pipeline,
+        "page": page,
+        "wanted": wanted,
+        "filtered": any(wanted[key] for key in ("state", "pipeline", "person")),
         "states": State.choices,
+        "pipelines": pipelines.order_by("name"),
+        "people": runlist.people(request.workspace),
     }
     return render(request, "pipelines/runs.html", context)
-
-
-def run_progress(run: Run) -> dict[str, Any]:
-    """How many steps are done, and which one is at work."""
-    steps = list(run.steps.all())
-    current = next((s for s in steps if s.state in (State.RUNNING, State.WAITING, State.FAILED)), None)
-    return {"done": sum(s.state == State.SUCCEEDED for s in steps), "total": len(steps), "current": current}
 
 
 def head(run: Run, views: list[StepView], *, tab: str) -> dict[str, Any]:
