@@ -1,4 +1,4 @@
-"""Forms of the settings pages: people, provider keys, notifications, webhooks."""
+"""Forms of the settings pages: people, provider keys, notifications, webhooks; and of comments."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.validators import UnicodeUsernameValidator
 
+from studio.comments import TEXT_LIMIT
 from studio.lib.errors import StudioError
 from studio.lib.http import check_url, is_excepted
 from studio.models import Membership, NotificationChoice, ProviderCredential, Role, Webhook, Workspace
@@ -170,3 +171,14 @@ class WebhookForm(EventsForm):
         if Webhook.objects.filter(workspace=self.workspace).count() >= MOST:
             raise forms.ValidationError(f"A workspace may have {MOST} webhooks: remove one first.")
         return url
+
+
+class CommentForm(forms.Form):
+    """What somebody says."""
+
+    text = forms.CharField(
+        max_length=TEXT_LIMIT,
+        widget=forms.Textarea,
+        error_messages={"required": "Write something first."},
+    )
+    request_key = forms.CharField(max_length=64, required=False)

@@ -1,6 +1,6 @@
-"""Who works where, with which secrets, what was done, who does the work and who is told of it.
+"""Who works where, with which secrets, what was done, who does the work, who is told of it and what people say.
 
-Workspaces, members, credentials, sign-in links, audit events; workers; notifications, webhooks and what was sent.
+Workspaces, members, credentials, sign-in links, audit events; workers; notifications, comments, webhooks and what was sent.
 """
 
 from __future__ import annotations
@@ -227,6 +227,48 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.title} (to {self.user})"
+
+
+class Comment(models.Model):
+    """Something a member said about a subject (see ``studio.comments``), or an answer to it: answers have no answers."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="comments")
+    kind = models.CharField(max_length=30)
+    """A name of ``studio.registries.SUBJECTS``."""
+    key = models.CharField(max_length=200)
+    """Which one of that kind."""
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="answers")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    text = models.TextField()
+    """Plain text; blank once it is deleted."""
+    request_key = models.CharField(max_length=64, blank=True)
+    """Made with the form: the same form sent twice is one comment."""
+    created_at = models.DateTimeField(auto_now_add=True)
+    edited_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    deleted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "request_key"], condition=~models.Q(request_key=""), name="one_comment_a_request"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(parent__isnull=True) | models.Q(resolved_at__isnull=True),
+                name="only_threads_are_resolved",
+            ),
+        ]
+        indexes = [models.Index(fields=["workspace", "kind", "key"], name="comments_of_a_subject")]
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"comment {self.pk} on {self.kind} {self.key}"
 
 
 class NotificationChoice(models.Model):

@@ -1,4 +1,4 @@
-"""The five tables of variants. One variant = one file + one line here."""
+"""The five tables of variants, and what can be commented on. One variant = one file + one line here."""
 
 from __future__ import annotations
 
@@ -72,3 +72,13 @@ EXPORTERS = Registry(
         "gguf": "pipelines.exporters.gguf:GgufExporter",
     },
 )
+
+SUBJECTS = Registry(
+    "subject of comments",
+    {
+        "node": "pipelines.subjects:find_node",
+        "report": "evaluation.subjects:find_report",
+        "report_row": "evaluation.subjects:find_row",
+    },
+)
+"""Kind → a function ``(workspace, key)`` that gives a :class:`studio.comments.Subject`, or None when there is none."""

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
 from evaluation.views import home
-from studio.views import accounts, credentials, health, members, notifications, styleguide, webhooks, workers
+from studio.views import accounts, comments, credentials, health, members, notifications, styleguide, webhooks, workers
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -27,6 +27,10 @@ urlpatterns = [
     path("w/<slug:workspace>/settings/keys/<uuid:pk>/test/", credentials.test, name="credential_test"),
     path("w/<slug:workspace>/settings/keys/<uuid:pk>/remove/", credentials.remove, name="credential_remove"),
     path("w/<slug:workspace>/settings/audit/", members.audit_trail, name="audit"),
+    path("w/<slug:workspace>/comments/<int:pk>/change/", comments.change, name="comment_change"),
+    path("w/<slug:workspace>/comments/<int:pk>/delete/", comments.delete, name="comment_delete"),
+    path("w/<slug:workspace>/comments/<int:pk>/resolve/", comments.resolve, name="comment_resolve"),
+    path("w/<slug:workspace>/comments/<slug:kind>/<str:key>/", comments.show, name="comments"),
     path("w/<slug:workspace>/notifications/", notifications.index, name="notifications"),
     path("w/<slug:workspace>/notifications/read/", notifications.read_all, name="notifications_read"),
     path("w/<slug:workspace>/notifications/<int:pk>/read/", notifications.read, name="notification_read"),

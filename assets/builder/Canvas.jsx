@@ -46,9 +46,9 @@ function Flow({ studio }) {
       const steps = docSeen.nodes.map((node) => {
         const was = known.get(node.id);
         const step = catalogue.get(node.step);
-        const data = { node, step, details: draft.details[node.id] ?? NONE, problems: problems[node.id] ?? NONE, live: draft.live.steps?.[node.id], plan: draft.plan?.nodes[node.id] };
+        const data = { node, step, details: draft.details[node.id] ?? NONE, problems: problems[node.id] ?? NONE, live: draft.live.steps?.[node.id], plan: draft.plan?.nodes[node.id], comments: draft.comments[node.id] };
         const [x, y] = docSeen.places[node.id] ?? [0, 0];
-        return { ...was, id: node.id, type: "step", position: was?.dragging ? was.position : { x, y }, data, selected: chosen.nodes.has(node.id), ariaLabel: spoken(node, step, data.problems, data.live), ariaRole: "group" };
+        return { ...was, id: node.id, type: "step", position: was?.dragging ? was.position : { x, y }, data, selected: chosen.nodes.has(node.id), ariaLabel: spoken(node, step, data.problems, data.live, data.comments), ariaRole: "group" };
       });
       const notes = docSeen.notes.map((note) => {
         const id = `note:${note.id}`;
@@ -57,7 +57,7 @@ function Flow({ studio }) {
       });
       return [...notes, ...steps];
     });
-  }, [docSeen, draft.details, draft.live, draft.plan, problems, chosen, catalogue]);
+  }, [docSeen, draft.details, draft.live, draft.plan, draft.comments, problems, chosen, catalogue]);
 
   const edges = useMemo(() => docSeen.edges.map(({ from, to }) => {
     const kind = graph.port(catalogue, docSeen, from, "outputs")?.kind ?? "unknown";

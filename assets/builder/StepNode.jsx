@@ -11,7 +11,7 @@ const WORDS = { succeeded: "succeeded", cached: "reused", running: "running", fa
 
 export const StepNode = memo(function StepNode({ id, data, selected }) {
   const board = useContext(Board);
-  const { node, step, details, problems, live, plan } = data;
+  const { node, step, details, problems, live, plan, comments } = data;
   const drag = useConnection((connection) => (connection.inProgress ? `${connection.fromHandle.type}:${connection.fromNode.id}.${connection.fromHandle.id}` : ""));
   const status = live?.status;
   return (
@@ -19,6 +19,7 @@ export const StepNode = memo(function StepNode({ id, data, selected }) {
       <div className="cnode-head">
         <span className={`cnode-mark group-${slug(step?.group)}`} aria-hidden="true" />
         <span className="cnode-title">{step?.label ?? node.step}</span>
+        {comments > 0 && <span className="cnode-comments" title={threads(comments)}><Glyph name="note" />{comments}</span>}
         {problems.length > 0 && <span className="cnode-problems" title={problems.map((p) => p.message).join("\n")}>{problems.length}</span>}
         {status && <span className={`cnode-state state-${status}`} title={`Newest run: ${WORDS[status] ?? status}`}><Glyph name={GLYPHS[status] ?? "clock"} /></span>}
       </div>
@@ -64,12 +65,14 @@ function foot(live, plan) {
   return plan?.rows ? `about ${count(plan.rows)} rows` : "\u00a0";
 }
 
+const threads = (count) => `${count} open ${count === 1 ? "thread" : "threads"} of comments`;
 const slug = (group = "other") => group.toLowerCase();
 
 /** What a screen reader says of a box. */
-export function spoken(node, step, problems, live) {
+export function spoken(node, step, problems, live, comments = 0) {
   const parts = [`${step?.label ?? node.step}, ${node.id}`];
   if (live?.status) parts.push(WORDS[live.status] ?? live.status);
   if (problems.length) parts.push(`${problems.length} ${problems.length === 1 ? "problem" : "problems"}: ${problems[0].message}`);
+  if (comments) parts.push(threads(comments));
   return parts.join(". ");
 }

@@ -16,6 +16,7 @@ export class Draft {
     this.doc = doc;
     this.plan = null;
     this.live = {};
+    this.comments = state.comments ?? {};
     this.phase = "saved";
     this.message = "";
     this.conflict = null;
@@ -105,6 +106,7 @@ export class Draft {
       if (!answer.ok) return;
       const state = await answer.json();
       this.live = state.live ?? {};
+      this.comments = state.comments ?? {};
       if (plan) this.plan = state.plan;
       if (state.revision > this.revision && state.spec && !this.saving) this.other(state);
       this.changed();

@@ -9,7 +9,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from pipelines import catalogue, drafts, planning, runpages
+from pipelines import catalogue, drafts, planning, runpages, subjects
 from pipelines import spec as specs
 from pipelines.models import Pipeline, Run
 from pipelines.views.lookup import get_pipeline, judge
@@ -21,6 +21,7 @@ def first_state(request: WorkspaceRequest, pipeline: Pipeline) -> dict[str, Any]
     names = [request.workspace.slug, pipeline.slug]
     return {
         **state(pipeline),
+        "comments": subjects.open_threads(pipeline),
         "catalogue": catalogue.list_steps(),
         "canEdit": request.membership.at_least("editor"),
         "me": request.user.get_username(),
@@ -72,9 +73,13 @@ def live(pipeline: Pipeline) -> dict[str, Any]:
 @require_safe
 @role_required("viewer")
 def show_state(request: WorkspaceRequest, slug: str) -> JsonResponse:
-    """The newest run's steps; with ``?revision=`` other than the present one also the draft; with ``?plan=1`` the plan."""
+    """The newest run's steps and the open threads of comments; with ``?revision=`` other than the present one also the draft; with ``?plan=1`` the plan."""
     pipeline = get_pipeline(request, slug)
-    answer: dict[str, Any] = {"revision": pipeline.revision, "live": live(pipeline)}
+    answer: dict[str, Any] = {
+        "revision": pipeline.revision,
+        "live": live(pipeline),
+        "comments": subjects.open_threads(pipeline),
+    }
     if request.GET.get("revision") != str(pipeline.revision):
         answer |= state(pipeline)
     if request.GET.get("plan"):

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_POST
 
-from pipelines import drafts, editing
+from pipelines import drafts, editing, subjects
 from pipelines.models import Pipeline
 from pipelines.views import builder
 from pipelines.views.lookup import get_pipeline
@@ -20,13 +21,23 @@ Changed = tuple[Mapping[str, Any], str]
 """The draft after a change, and the node to show."""
 
 
-def change(request: WorkspaceRequest, slug: str, node: str, work: Callable[[Pipeline], Changed]) -> HttpResponse:
-    """Do one change to the draft as it was when the form was shown, save it, and show the pipeline again."""
+def change(
+    request: WorkspaceRequest,
+    slug: str,
+    node: str,
+    work: Callable[[Pipeline], Changed],
+    *,
+    then: Callable[[Pipeline], None] | None = None,
+) -> HttpResponse:
+    """Do one change to the draft as it was when the form was shown, save it (and do ``then``), and show the pipeline again."""
     pipeline = get_pipeline(request, slug)
     revision = request.POST.get("revision", "")
     try:
         spec, shown = work(pipeline)
-        drafts.save(pipeline, spec=spec, revision=int(revision) if revision.isdigit() else -1, user=request.user)
+        with transaction.atomic():
+            drafts.save(pipeline, spec=spec, revision=int(revision) if revision.isdigit() else -1, user=request.user)
+            if then is not None:
+                then(pipeline)
     except KeyError:
         raise Http404("No such step in this pipeline.") from None
     except editing.CannotChange as error:
@@ -64,7 +75,13 @@ def duplicate(request: WorkspaceRequest, slug: str, node: str) -> HttpResponse:
 def rename(request: WorkspaceRequest, slug: str, node: str) -> HttpResponse:
     """Give a step another name."""
     wanted = request.POST.get("name", "").strip()
-    return change(request, slug, node, lambda p: (editing.rename_node(p.draft, node, wanted), wanted))
+    return change(
+        request,
+        slug,
+        node,
+        lambda p: (editing.rename_node(p.draft, node, wanted), wanted),
+        then=lambda p: subjects.follow_rename(p, node, wanted),
+    )
 
 
 @require_POST

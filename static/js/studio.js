@@ -1,6 +1,7 @@
 // The entry point: everything a page may need, each part a small module; the chart is fetched only where one is shown.
 import "./theme.js";
 import "./menus.js";
+import "./comments.js";
 import "./confirm.js";
 import "./copy.js";
 import "./drawer.js";
