@@ -9,6 +9,7 @@ from evaluation.item_columns import ITEMS_FILE
 from evaluation.marks import fingerprint_of, read_marks
 from evaluation.models import Score, Scorecard
 from pipelines.models import StepRun
+from studio.jobs import clock
 from vault import store
 from vault.models import Artifact
 
@@ -78,4 +79,11 @@ def figures_of(candidate: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def scorecard_of(step_run: StepRun) -> Scorecard | None:
     """The scorecard of an evaluate step, also when its result was reused from an earlier run."""
-    return Scorecard.objects.filter(step_run_id__in=(step_run.pk, step_run.reused_from_id)).first()
+    made_by = step_run.reused_from_id or step_run.pk
+    reports = step_run.outputs.values("artifact_id")
+    return Scorecard.objects.filter(step_run_id=made_by, report__in=reports).order_by("-created_at").first()
+
+
+def put_aside(step_run: StepRun) -> None:
+    """The step is done again: its report stands no more, and stays readable."""
+    Scorecard.objects.filter(step_run=step_run, replaced_at=None).update(replaced_at=clock())

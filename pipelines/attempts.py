@@ -11,10 +11,9 @@ import os
 from typing import Any
 
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
 
 from pipelines.models import Run, StepAttempt, StepRun
-from studio.jobs import State
+from studio.jobs import State, clock
 from studio.lib import usage
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -22,7 +21,7 @@ from studio.lib import usage
 
 def begin(step: StepRun) -> None:
     """The attempt that was just claimed."""
-    began = step.started_at or timezone.now()
+    began = step.started_at or clock()
     StepAttempt.objects.create(step_run=step, number=step.attempt, owner=step.owner, started_at=began)
 
 
@@ -31,7 +30,7 @@ def end(step: StepRun, outcome: str, *, error: str = "", action: str = "", trace
     if outcome == State.SUCCEEDED and step.reused_from_id:
         outcome = StepAttempt.Outcome.REUSED
     StepAttempt.objects.filter(step_run=step, number=step.attempt, ended_at=None).update(
-        outcome=outcome, ended_at=timezone.now(), error=error, action=action, trace=trace
+        outcome=outcome, ended_at=clock(), error=error, action=action, trace=trace
     )
 
 
@@ -39,7 +38,7 @@ def close_lost() -> int:
     """End the records whose step is no longer in that attempt's hands. Returns how many."""
     owned = StepRun.objects.filter(pk=OuterRef("step_run_id"), state=State.RUNNING, attempt=OuterRef("number"))
     return StepAttempt.objects.filter(~Exists(owned), ended_at=None).update(
-        outcome=StepAttempt.Outcome.LOST, ended_at=timezone.now(), error="Its worker stopped answering."
+        outcome=StepAttempt.Outcome.LOST, ended_at=clock(), error="Its worker stopped answering."
     )
 
 
@@ -81,7 +80,7 @@ def sample(step: StepRun, meter: Meter) -> None:
     values = meter.read()
     if values:
         StepAttempt.objects.filter(step_run=step, number=step.attempt, ended_at=None).update(
-            sampled_at=timezone.now(), **values
+            sampled_at=clock(), **values
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from pipelines.models import TeacherCall
 from pipelines.teachers.base import Completion, Usage
@@ -18,13 +18,19 @@ STORE_TRIES = 5
 
 
 class TeacherCalls:
-    """A ``CallStore`` on the ``TeacherCall`` table of one workspace. Its queries run on the desk's thread."""
+    """A ``CallStore`` on the ``TeacherCall`` table of one workspace. Its queries run on the desk's thread.
 
-    def __init__(self, *, desk: Desk, workspace_id: Any, step_run_id: Any, teacher: str) -> None:
+    With ``after``, the teacher is asked anew: of what is stored, only this step run's calls with a higher id are known.
+    """
+
+    def __init__(
+        self, *, desk: Desk, workspace_id: Any, step_run_id: Any, teacher: str, after: int | None = None
+    ) -> None:
         self.desk = desk
         self.workspace_id = workspace_id
         self.step_run_id = step_run_id
         self.teacher = teacher
+        self.after = after
 
     async def load(self, keys: Sequence[str]) -> dict[str, StoredCall]:
         """See ``CallStore``."""
@@ -41,6 +47,8 @@ class TeacherCalls:
     def find(self, keys: Sequence[str]) -> dict[str, StoredCall]:
         """The stored calls among ``keys`` (at most a few hundred); bad answers only of this step run."""
         rows = TeacherCall.objects.filter(workspace_id=self.workspace_id, fingerprint__in=keys)
+        if self.after is not None:
+            rows = rows.filter(step_run_id=self.step_run_id, pk__gt=self.after)
         return {row.fingerprint: stored(row) for row in rows if not row.problem or row.step_run_id == self.step_run_id}
 
     def keep(self, call: StoredCall) -> None:
@@ -73,14 +81,17 @@ class TeacherCalls:
                     raise
 
     def set_aside(self, key: str) -> None:
-        """An answer of another step run under this key stays as its bill, under a key that no question has."""
-        theirs = TeacherCall.objects.filter(workspace_id=self.workspace_id, fingerprint=key)
-        for pk in theirs.exclude(step_run_id=self.step_run_id).values_list("pk", flat=True):
+        """An answer of another step run (or from before it was asked anew) stays as a bill, under a key no question has."""
+        mine = Q(step_run_id=self.step_run_id) & (Q() if self.after is None else Q(pk__gt=self.after))
+        others = TeacherCall.objects.filter(workspace_id=self.workspace_id, fingerprint=key).exclude(mine)
+        for pk in others.values_list("pk", flat=True):
             TeacherCall.objects.filter(pk=pk).update(fingerprint=fingerprint({"superseded": key, "call": str(pk)}))
 
     def sum_up(self) -> float:
-        """US dollars of this step run's calls."""
+        """US dollars of this step run's calls, of those since it was asked anew."""
         calls = TeacherCall.objects.filter(step_run_id=self.step_run_id)
+        if self.after is not None:
+            calls = calls.filter(pk__gt=self.after)
         return float(calls.aggregate(total=Sum("cost_usd"))["total"] or 0.0)
 
 

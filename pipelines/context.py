@@ -16,6 +16,7 @@ from django.utils import timezone
 from pipelines import attempts
 from pipelines.child import run_child
 from pipelines.models import MetricPoint, StepRun
+from studio.jobs import clock
 from studio.lib.errors import StepError
 from vault import store
 
@@ -75,6 +76,11 @@ class StepContext:
         return self.job.pk
 
     @property
+    def asks_anew_after(self) -> int | None:
+        """See :class:`pipelines.steps.base.Context`."""
+        return self.job.answers_after
+
+    @property
     def seed(self) -> int:
         """The step's ``seed`` parameter, 0 when it has none."""
         return int(self.job.params.get("seed") or 0)
@@ -88,7 +94,7 @@ class StepContext:
         job = self.job
         same = (unit, total) == (job.progress_unit, job.progress_total) and 0 < job.progress_done <= done
         if not same or job.progress_since is None:
-            self._progress.update(progress_since=timezone.now(), progress_from=done)
+            self._progress.update(progress_since=clock(), progress_from=done)
             job.progress_since, job.progress_from = self._progress["progress_since"], done
         self._progress.update(progress_done=done, progress_total=total, progress_unit=unit, progress_note=note[:200])
         job.progress_done, job.progress_total, job.progress_unit = done, total, unit

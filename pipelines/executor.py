@@ -12,7 +12,7 @@ import structlog
 from django.db import OperationalError, transaction
 from pydantic import ValidationError
 
-from pipelines import attempts, news, runs
+from pipelines import attempts, news, reasons, runs
 from pipelines.context import StepContext, exclusive, scratch_name
 from pipelines.models import StepOutput, StepRun
 from pipelines.steps.base import InputArtifact, Step, StepResult
@@ -102,8 +102,6 @@ def _wait(job: StepRun, question: WaitForPerson) -> None:
 
 def _run_or_reuse(job: StepRun, context: StepContext) -> None:
     step: Step = STEPS[job.step]()
-    if step.version != job.version:
-        context.log(f"This worker has version {step.version} of {job.step}; the run was started with {job.version}.")
     inputs = _inputs(job)
     try:
         params = step.Params.model_validate({**job.params, **job.answers})
@@ -114,15 +112,34 @@ def _run_or_reuse(job: StepRun, context: StepContext) -> None:
         ) from None
     facts = step.resolve(params, workspace_id=job.run.workspace_id)
     print_ = step_fingerprint(step, params=params.model_dump(mode="json"), facts=facts, inputs=inputs)
-    job.write(facts=facts, fingerprint=print_)
     earlier = find_reusable(print_, workspace_id=job.run.workspace_id, other_than=job.pk)
-    if earlier is not None:
+    if earlier is not None and not job.force:
+        job.write(facts=facts, fingerprint=print_)
         _record_reuse(job, earlier)
         return
+    job.write(facts=facts, fingerprint=print_, reason=job.reason or _reason(job, earlier, params, facts, inputs))
     context.log(f"Attempt {job.attempt} of {step.label} on {job.owner}.")
     result = step.run(context, params, inputs)
     context.flush()
     _record(job, step, result, context)
+
+
+def _reason(
+    job: StepRun, fitting: StepRun | None, params: Any, facts: Mapping[str, Any], inputs: Mapping[str, InputArtifact]
+) -> str:
+    """Why it is done and not reused, as it stands before the work."""
+    if job.force:
+        return reasons.of_force(job.force, earlier=fitting)
+    return reasons.explain(
+        job.step,
+        job.node,
+        params.model_dump(mode="json"),
+        facts,
+        workspace_id=job.run.workspace_id,
+        pipeline_id=job.run.version.pipeline_id,
+        inputs=reasons.sizes(inputs),
+        other_than=job.pk,
+    )
 
 
 def step_fingerprint(
@@ -175,7 +192,8 @@ def find_reusable(print_: str, *, workspace_id: Any, other_than: Any = None) -> 
 def _record_reuse(job: StepRun, earlier: StepRun) -> None:
     for output in earlier.outputs.all():
         StepOutput.objects.create(step_run=job, port=output.port, artifact_id=output.artifact_id)
-    job.write(reused_from=earlier.reused_from or earlier, summary=earlier.summary)
+    source = earlier.reused_from or earlier
+    job.write(reused_from=source, summary=earlier.summary, reason=reasons.of_reuse(source))
     job.finish(State.SUCCEEDED)
 
 
@@ -193,7 +211,7 @@ def _record(job: StepRun, step: Step, result: StepResult, context: StepContext) 
                 placed[port], kind=step.outputs[port].kind, workspace=job.run.workspace, meta=output.meta
             )
             StepOutput.objects.create(step_run=job, port=port, artifact=artifact)
-        job.write(summary=dict(result.summary))
+        job.write(summary=dict(result.summary), reason=reasons.with_answers(job.reason, result.summary))
         step.record(job, result)
         job.finish(State.SUCCEEDED)
 

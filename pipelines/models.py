@@ -91,6 +91,12 @@ class Run(models.Model):
         "Schedule", null=True, blank=True, on_delete=models.SET_NULL, related_name="runs", editable=False
     )
     """What started it, when nobody pressed the button."""
+    pause_after: Any = models.JSONField(default=list)
+    """Nodes at whose end the run pauses."""
+    paused_at = models.DateTimeField(null=True, blank=True)
+    """Since when nothing new begins; see ``pipelines.pausing``."""
+    paused_by_node = models.CharField(max_length=60, blank=True)
+    """The node at whose end that was, blank when somebody paused it at once."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -117,9 +123,36 @@ class Run(models.Model):
         return self.state in FINISHED
 
     @property
+    def is_paused(self) -> bool:
+        """Whether nothing new begins, though what is running may still be at work."""
+        return self.paused_at is not None and not self.is_finished
+
+    @property
+    def status(self) -> str:
+        """The word of its pill: the state, or "paused" once what was running has ended."""
+        return "paused" if self.is_paused and self.state == State.WAITING else self.state
+
+    @property
+    def pause_text(self) -> str:
+        """How it stands with pausing, for people; blank when it is not paused."""
+        if not self.is_paused:
+            return ""
+        after = f" after {self.paused_by_node}" if self.paused_by_node else ""
+        if self.state == State.WAITING:
+            return f"Paused{after}"
+        return f"Pausing{after}: what is running goes on to its end, nothing new begins"
+
+    @property
     def seconds(self) -> float:
         """Seconds from its start to its end, or to now."""
         return ((self.finished_at or timezone.now()) - self.created_at).total_seconds()
+
+
+class Force(models.TextChoices):
+    """How a step is done again although it could be reused."""
+
+    AGAIN = "again", "Do it again; a teacher's kept answers are used"
+    ANEW = "anew", "Do it again and ask the teacher anew"
 
 
 class StepRun(Job):
@@ -141,6 +174,12 @@ class StepRun(Job):
     """What ``Step.resolve`` found: outside facts that decide the output."""
     fingerprint = models.CharField(max_length=64, blank=True, db_index=True)
     reused_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reused_by")
+    reason = models.TextField(blank=True)
+    """Why it was done, or was not done again, in words."""
+    force = models.CharField(max_length=6, choices=Force.choices, blank=True)
+    """Whether somebody wants it done although an earlier result would do. Not part of the fingerprint."""
+    answers_after = models.BigIntegerField(null=True, blank=True)
+    """Set where the teacher is asked anew: the last call that is not to be used. An id, for clocks of machines differ."""
     summary: Any = models.JSONField(default=dict)
     answers: Any = models.JSONField(default=dict)
     """What a person decided while it waited (``{"cost_cap_usd": 20.0}``): laid over the params, kept with the run."""
@@ -175,6 +214,13 @@ class StepRun(Job):
     def get_absolute_url(self) -> str:
         """The step's page."""
         return reverse("run_step", args=[self.run.workspace.slug, self.run.number, self.node])
+
+    @classmethod
+    def claim(cls, pk: Any) -> Self | None:
+        """Take a ready step, unless this worker's code would do something else than the run was started with."""
+        from pipelines import codes
+
+        return super().claim(pk) if codes.may_do(pk) else None
 
     def note_begin(self) -> None:
         """Begin the record of this attempt."""
@@ -239,6 +285,12 @@ class StepAttempt(models.Model):
     """The most that torch held on the GPUs."""
     bytes_read = models.BigIntegerField(null=True, blank=True)
     bytes_written = models.BigIntegerField(null=True, blank=True)
+    replaced_at = models.DateTimeField(null=True, blank=True)
+    """When its result was put aside because the step was to be done again; see ``pipelines.redoing``."""
+    summary: Any = models.JSONField(default=dict)
+    """The step's summary, kept when the result was put aside."""
+    curves: Any = models.JSONField(default=dict)
+    """``{"name": [[at, value], …]}`` of what was put aside, at most 1,000 points each."""
 
     class Meta:
         constraints = [
@@ -289,6 +341,21 @@ class StepOutput(models.Model):
 
     def __str__(self) -> str:
         return f"{self.step_run}.{self.port}"
+
+
+class EarlierOutput(models.Model):
+    """An artifact that a step made in an attempt whose result was put aside."""
+
+    attempt = models.ForeignKey(StepAttempt, on_delete=models.CASCADE, related_name="outputs")
+    port = models.CharField(max_length=60)
+    artifact = models.ForeignKey(Artifact, on_delete=models.PROTECT, related_name="earlier_outputs")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["attempt", "port"], name="one_earlier_output_a_port")]
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.attempt}.{self.port}"
 
 
 class MetricPoint(models.Model):

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pipelines import reasons
 from pipelines import spec as specs
 from pipelines.executor import find_reusable, step_fingerprint
 from pipelines.models import StepRun
@@ -59,8 +60,11 @@ class Known:
     rows: int | None
 
 
-def plan(spec: specs.Spec, *, workspace_id: Any) -> dict[str, NodePlan]:
-    """Node id → what would happen to it, in the order they run. Nodes that can't be judged are "unknown"."""
+def plan(spec: specs.Spec, *, workspace_id: Any, pipeline_id: Any = None) -> dict[str, NodePlan]:
+    """Node id → what would happen to it, in the order they run. Nodes that can't be judged are "unknown".
+
+    What has changed is told against earlier runs of the pipeline first.
+    """
     try:
         order = spec.order()
     except graphlib.CycleError:
@@ -71,7 +75,7 @@ def plan(spec: specs.Spec, *, workspace_id: Any) -> dict[str, NodePlan]:
     for name in order:
         if name not in spec:
             continue
-        plans[name] = _plan_node(spec, name, plans, known, rows, workspace_id=workspace_id)
+        plans[name] = _plan_node(spec, name, plans, known, rows, workspace_id=workspace_id, pipeline_id=pipeline_id)
     return plans
 
 
@@ -83,6 +87,7 @@ def _plan_node(
     rows: dict[str, int | None],
     *,
     workspace_id: Any,
+    pipeline_id: Any,
 ) -> NodePlan:
     node, wiring = spec.node(name), spec.wiring(name)
     if node.step not in STEPS:
@@ -110,7 +115,15 @@ def _plan_node(
         )
         if earlier is not None:
             return _reuse(name, made, earlier, known, rows)
-        made.why = explain(node.step, name, values, facts, workspace_id=workspace_id)
+        made.why = reasons.explain(
+            node.step,
+            name,
+            values,
+            facts,
+            workspace_id=workspace_id,
+            pipeline_id=pipeline_id,
+            inputs=reasons.sizes(inputs),
+        )
     elif changed_above:
         made.why = f"{changed_above[0]} comes out new."
     _estimate(made, node.step, values, workspace_id=workspace_id)
@@ -135,33 +148,6 @@ def _reuse(
 def _as_input(artifact: Artifact) -> InputArtifact:
     """An input as far as a fingerprint looks at it: its hash."""
     return InputArtifact(sha=artifact.sha256, kind=artifact.kind, path=Path(), meta=artifact.meta)  # type: ignore[arg-type]
-
-
-def explain(step: str, node: str, values: Mapping[str, Any], facts: Mapping[str, Any], *, workspace_id: Any) -> str:
-    """Why the newest earlier success of this node can't be used, in words; blank when there is none."""
-    earlier = (
-        StepRun.objects.filter(run__workspace_id=workspace_id, node=node, step=step, state=State.SUCCEEDED)
-        .order_by("-finished_at")
-        .first()
-    )
-    if earlier is None:
-        return "It has not run before."
-    if earlier.version != STEPS[step].version:
-        return "The step works differently in this version of the Studio."
-    fields = STEPS[step].Params.model_fields
-    skipped = STEPS[step].unfingerprinted
-    changed = [
-        str(fields[key].title or key)
-        for key in values
-        if key in fields and key not in skipped and earlier.params.get(key, fields[key].default) != values[key]
-    ]
-    if changed:
-        return f"Changed since run {earlier.run.number}: {', '.join(changed[:4])}{' and more' if len(changed) > 4 else ''}."
-    if earlier.facts != dict(facts):
-        return f"What it reads has changed since run {earlier.run.number}."
-    if earlier.summary.get("incomplete"):
-        return f"Run {earlier.run.number} went on without some rows; they are asked for again."
-    return f"What it takes in has changed since run {earlier.run.number}."
 
 
 def _estimate(made: NodePlan, step: str, values: Mapping[str, Any], *, workspace_id: Any) -> None:

@@ -166,8 +166,9 @@ def _page(step: StepRun, output: StepOutput) -> str:
             return reverse("model", args=[run.workspace.slug, output.artifact.pk])
         case "report":
             # The scorecard belongs to the evaluation app, which stands above this one: only its id is needed here.
-            made_by = step.reused_from if step.reused_from_id else step
-            card = getattr(made_by, "scorecard", None)
+            made_by = step.reused_from or step
+            cards = made_by.scorecards
+            card = cards.filter(report=output.artifact_id).order_by("-created_at").first()
             return reverse("evaluation", args=[run.workspace.slug, card.pk]) if card else ""
     return ""
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from pipelines import news
+from pipelines import codes, news, pausing
 from pipelines import spec as specs
 from pipelines.models import Pipeline, PipelineVersion, Run, StepRun
 from studio import audit, jobs
@@ -49,15 +49,24 @@ def digest_of(version: PipelineVersion) -> str:
     return specs.parse(version.spec).digest()
 
 
-def start_run(version: PipelineVersion, *, user: Actor, request_key: str = "") -> Run:
+def start_run(
+    version: PipelineVersion, *, user: Actor, request_key: str = "", force: Mapping[str, str] | None = None
+) -> Run:
     """Start a run of a frozen version: params are copied into its steps, and those that are ready are announced.
+
+    ``force``: node → how it is done although it could be reused (``pipelines.models.Force``).
 
     With a ``request_key`` that was used before, the run it started is returned and nothing new begins.
     """
     workspace = version.pipeline.workspace
     try:
         with transaction.atomic():
-            return _create_run(version, workspace=workspace, user=user, request_key=request_key)
+            run = _create_run(version, workspace=workspace, user=user, request_key=request_key)
+            if force:
+                from pipelines import redoing
+
+                redoing.force_steps(run, force)
+            return run
     except IntegrityError:
         existing = Run.objects.filter(workspace=workspace, request_key=request_key).exclude(request_key="").first()
         if existing is None:
@@ -117,16 +126,17 @@ def advance(run_id: Any, *, by: User | None = None) -> None:
     """
     run = Run.objects.select_for_update().get(pk=run_id)
     steps = list(run.steps.all())
+    paused = pausing.take_notice(run, steps)
     state_of = {s.node: s.state for s in steps}
     for step in steps:
-        if step.state != State.PENDING or step.ready:
+        if paused or step.state != State.PENDING or step.ready:
             continue
         if all(state_of[source["node"]] == State.SUCCEEDED for source in step.wiring.values()):
             changed = StepRun.objects.filter(pk=step.pk, state=State.PENDING, ready=False).update(ready=True)
             if changed:
                 step.ready = True
                 step.ring()
-    before, run.state = run.state, derive_state(steps)
+    before, run.state = run.state, derive_state(steps, paused=paused)
     if run.state != before:
         run.finished_at = timezone.now() if run.is_finished else None
         mine = Run.objects.filter(pk=run.pk, state=before).update(state=run.state, finished_at=run.finished_at)
@@ -134,8 +144,11 @@ def advance(run_id: Any, *, by: User | None = None) -> None:
             news.run_ended(run, by=by)
 
 
-def derive_state(steps: list[StepRun]) -> State:
-    """A run's state from its steps: it goes on while anything can, and ends as the worst of what is left."""
+def derive_state(steps: list[StepRun], *, paused: bool = False) -> State:
+    """A run's state from its steps: it goes on while anything can, and ends as the worst of what is left.
+
+    A paused run waits for a person as long as only the pause keeps something from beginning.
+    """
     states = {s.state for s in steps}
     active = {s.state for s in steps if s.state == State.RUNNING or (s.state == State.PENDING and s.ready)}
     if states == {State.SUCCEEDED}:
@@ -143,7 +156,7 @@ def derive_state(steps: list[StepRun]) -> State:
     if active:
         started = State.RUNNING in states or State.SUCCEEDED in states or any(s.attempt for s in steps)
         return State.RUNNING if started else State.PENDING
-    if State.WAITING in states:
+    if State.WAITING in states or (paused and pausing.find_held(steps)):
         return State.WAITING
     if State.FAILED in states:
         return State.FAILED
@@ -160,6 +173,7 @@ def advance_stale() -> None:
 
 def cancel_run(run: Run, *, user: Actor) -> None:
     """Cancel everything of a run that has not ended: idle steps at once, running ones at their next heartbeat."""
+    pausing.lift(run, armed_too=True)
     for step in run.steps.filter(state__in=LIVE):
         step.request_cancel()
     audit.record(run.workspace, actor=_actor(user), verb="cancelled", subject=f"run {run.number}")
@@ -167,9 +181,14 @@ def cancel_run(run: Run, *, user: Actor) -> None:
 
 
 def retry_run(run: Run, *, user: Actor) -> int:
-    """Try the failed and cancelled steps of a run again, keeping what succeeded. Returns how many were set back."""
+    """Try the failed and cancelled steps of a run again, keeping what succeeded. Returns how many were set back.
+
+    Ends a pause, for a person said: go on. Steps are done as this process' code does them, whatever it was when they began.
+    """
     count = 0
     with transaction.atomic():
+        pausing.lift(run)
+        codes.adopt(run.steps.filter(state__in=(State.FAILED, State.CANCELLED)))
         for step in run.steps.filter(state__in=(State.FAILED, State.CANCELLED)):
             if step.retry():
                 count += 1
@@ -258,6 +277,9 @@ def run_to_end(
         ready = (
             run.steps.filter(state=State.PENDING, ready=True).exclude(not_before__gt=now).order_by("position").first()
         )
+        if ready is not None and not codes.fits(ready):
+            error, action = codes.explain(ready)
+            raise StudioError(error, action=action)
         if ready is None or execute(ready.pk, on_progress=on_progress) is None:
             time.sleep(pause)
         on_change(run)

@@ -9,11 +9,13 @@
     running → failed       finish()
     running → pending      release() after a retryable error, or reap() after a lost lease; attempt < max_attempts
     waiting → pending      resume()      the person said: go on
-    waiting → failed       resolve_failed()
+    failed, cancelled → pending   retry()    a person said: try again
+    succeeded, failed, cancelled → pending   set_back()   a person said: do it again, what it made is put aside
     pending, waiting → cancelled at once; running → cancelled at the next heartbeat
 
 Every write by a worker filters on ``pk, state=running, attempt=<its own>``. When no row matches, the lease is lost and the
-worker must stop: somebody else owns the job. Liveness is the heartbeat, never age.
+worker must stop: somebody else owns the job. Liveness is the heartbeat, never age. Every time that is compared with another comes
+from :func:`clock`, so machines whose clocks differ agree on when a lease ends.
 """
 
 from __future__ import annotations
@@ -21,13 +23,15 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
-from django.db import models, transaction
-from django.db.models import F, Q
+from django.db import connection, models, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from studio.lib.errors import Cancelled, LeaseLost
@@ -66,6 +70,17 @@ def machine_name() -> str:
 def worker_name() -> str:
     """``machine:pid`` of this process, kept with a claim so that people can see who does what."""
     return f"{machine_name()}:{os.getpid()}"
+
+
+def clock() -> datetime:
+    """The time by the one clock that all workers share: the database server's. On SQLite, which is one machine, its own."""
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        # Unlike now(), which stands still within a transaction.
+        cursor.execute("SELECT clock_timestamp()")
+        found: datetime = cursor.fetchone()[0]
+    return found
 
 
 class Job(models.Model):
@@ -176,7 +191,7 @@ class Job(models.Model):
         """Take a ready job; None when somebody else has it, it is not to be done now, or this worker is drained."""
         from studio import workers
 
-        now = timezone.now()
+        now = clock()
         with transaction.atomic():
             taken = (
                 cls._default_manager.filter(workers.may_claim(), pk=pk, state=State.PENDING, ready=True)
@@ -222,7 +237,7 @@ class Job(models.Model):
 
     def heartbeat(self, **progress: Any) -> None:
         """Extend the lease and write progress; raises :class:`LeaseLost` or :class:`Cancelled`."""
-        self.write(lease_until=timezone.now() + timedelta(seconds=settings.LEASE_SECONDS), **progress)
+        self.write(lease_until=clock() + timedelta(seconds=settings.LEASE_SECONDS), **progress)
         if self._cancel_is_requested():
             raise Cancelled("Cancelled by request.")
 
@@ -232,9 +247,7 @@ class Job(models.Model):
     def finish(self, state: State, *, error: str = "", action: str = "", trace: str = "") -> None:
         """End this attempt for good: succeeded, failed or cancelled."""
         with transaction.atomic():
-            self.write(
-                state=state, finished_at=timezone.now(), lease_until=None, error=error, action=action, trace=trace
-            )
+            self.write(state=state, finished_at=clock(), lease_until=None, error=error, action=action, trace=trace)
             self.note_end(state, error=error, action=action, trace=trace)
 
     def release(self, *, error: str, action: str = "", trace: str = "", delay: timedelta = timedelta()) -> None:
@@ -242,40 +255,36 @@ class Job(models.Model):
 
         A job that somebody asked to cancel meanwhile ends as cancelled instead.
         """
-        if self._cancel_is_requested():
-            self.finish(State.CANCELLED)
-            return
-        with transaction.atomic():
-            self.write(
-                state=State.PENDING,
-                lease_until=None,
-                not_before=timezone.now() + delay,
-                error=error,
-                action=action,
-                trace=trace,
-                rung_at=None,
-            )
-            self.note_end("released", error=error, action=action, trace=trace)
+        values = {"state": State.PENDING, "not_before": clock() + delay, "trace": trace, "rung_at": None}
+        self._hand_over("released", values, error=error, action=action, trace=trace)
 
     def wait(self, *, question: str, action: str = "") -> None:
         """Hand over to a person; the worker is freed. A job that somebody asked to cancel meanwhile ends as cancelled instead."""
-        if self._cancel_is_requested():
+        self._hand_over("waiting", {"state": State.WAITING}, error=question, action=action)
+
+    @transaction.atomic
+    def _hand_over(self, outcome: str, values: Mapping[str, Any], *, error: str, action: str, trace: str = "") -> None:
+        changed = {"lease_until": None, "error": error, "action": action, **values}
+        if not self._mine().filter(cancel_requested_at__isnull=True).update(**changed):
+            # Cancelled meanwhile, or not ours any more: the write below finds out which.
             self.finish(State.CANCELLED)
             return
-        with transaction.atomic():
-            self.write(state=State.WAITING, lease_until=None, error=question, action=action)
-            self.note_end("waiting", error=question, action=action)
+        for name, value in changed.items():
+            setattr(self, name, value)
+        self.note_end(outcome, error=error, action=action, trace=trace)
 
     # --- a person's moves --------------------------------------------------------------------------------------------
 
     def request_cancel(self) -> None:
-        """Cancel now when nobody works on it, else at the worker's next heartbeat."""
-        now = timezone.now()
-        rows = type(self)._default_manager.filter(pk=self.pk)
-        if not rows.filter(state__in=(State.PENDING, State.WAITING)).update(
-            state=State.CANCELLED, finished_at=now, cancel_requested_at=now
-        ):
-            rows.filter(state=State.RUNNING, cancel_requested_at__isnull=True).update(cancel_requested_at=now)
+        """Cancel now when nobody works on it, else at the worker's next heartbeat. One statement, so that a worker that takes it
+        or gives it back at this moment comes before it or after it, never between."""
+        now = clock()
+        idle = Q(state__in=(State.PENDING, State.WAITING))
+        type(self)._default_manager.filter(pk=self.pk, state__in=LIVE).update(
+            state=Case(When(idle, then=Value(State.CANCELLED)), default=F("state")),
+            finished_at=Case(When(idle, then=Value(now)), default=F("finished_at")),
+            cancel_requested_at=Coalesce(F("cancel_requested_at"), now),
+        )
         self.refresh_from_db()
 
     def resume(self) -> bool:
@@ -315,6 +324,36 @@ class Job(models.Model):
         self.refresh_from_db()
         return bool(changed)
 
+    def set_back(self, **values: Any) -> bool:
+        """A person said do it again: any finished state → pending, not ready, with fresh attempts. False when it had not ended.
+
+        ``values`` are fields of the kind of job that its outputs had filled. Whoever calls this has put the outputs aside and
+        makes it ready.
+        """
+        changed = (
+            type(self)
+            ._default_manager.filter(pk=self.pk, state__in=FINISHED)
+            .update(
+                state=State.PENDING,
+                ready=False,
+                cancel_requested_at=None,
+                started_at=None,
+                finished_at=None,
+                rung_at=None,
+                not_before=None,
+                progress_done=0,
+                progress_total=None,
+                progress_note="",
+                error="",
+                action="",
+                trace="",
+                max_attempts=F("attempt") + 3,
+                **values,
+            )
+        )
+        self.refresh_from_db()
+        return bool(changed)
+
     @classmethod
     def settle(cls) -> None:
         """Called after jobs of this kind were reaped, for whatever stands above them to take notice."""
@@ -336,7 +375,7 @@ class Job(models.Model):
         except (OperationalError, OSError):
             # The broker is away; reap() rings again, so nothing is lost.
             return
-        type(self)._default_manager.filter(pk=self.pk, state=State.PENDING).update(rung_at=timezone.now())
+        type(self)._default_manager.filter(pk=self.pk, state=State.PENDING).update(rung_at=clock())
 
 
 def cut_dead_leases(model: type[Job], *, counts_as_attempt: bool = True) -> int:
@@ -347,7 +386,7 @@ def cut_dead_leases(model: type[Job], *, counts_as_attempt: bool = True) -> int:
     failed three times.
     """
     here = f"{machine_name()}:"
-    past = timezone.now() - timedelta(seconds=1)
+    past = clock() - timedelta(seconds=1)
     pardon: dict[str, Any] = {} if counts_as_attempt else {"max_attempts": F("max_attempts") + 1}
     cut = 0
     for job in model._default_manager.filter(state=State.RUNNING, owner__startswith=here):
@@ -372,7 +411,7 @@ def is_alive(pid: str) -> bool:
 
 def reap(model: type[Job], *, now: datetime | None = None) -> dict[str, int]:
     """Take jobs from dead workers and ring for what is ready and has no ringer. Returns counts of both."""
-    now = now or timezone.now()
+    now = now or clock()
     counts = {**_take_back(model, now=now), "rung": 0}
     ready = model._default_manager.filter(state=State.PENDING, ready=True).filter(
         Q(not_before__isnull=True) | Q(not_before__lte=now),

@@ -25,7 +25,6 @@ from django.apps import apps
 from django.db import close_old_connections, connections, transaction
 from django.db.models import Exists, Q
 from django.db.utils import DatabaseError
-from django.utils import timezone
 
 from studio import jobs
 from studio.models import Worker, WorkerProcess
@@ -146,7 +145,7 @@ def enter(*, beats: bool = True) -> None:
 
 @transaction.atomic
 def _register() -> Worker:
-    now = timezone.now()
+    now = jobs.clock()
     facts = {
         "queues": list(here.queues),
         "concurrency": here.concurrency,
@@ -170,7 +169,7 @@ def _register() -> Worker:
 
 def beat() -> None:
     """Say that this process lives; the first beat after a lost row writes it anew."""
-    now = timezone.now()
+    now = jobs.clock()
     if here.pk is None or not WorkerProcess.objects.filter(worker_id=here.pk, pid=os.getpid()).update(beat_at=now):
         here.pk = _register().pk
         return
@@ -226,18 +225,16 @@ def tidy() -> None:
         WorkerProcess.objects.filter(pk__in=gone).delete()
         _say_good_bye(Worker.objects.filter(machine=jobs.machine_name(), stopped_at__isnull=True))
     # A drained worker is kept: it must still be drained when its machine comes back.
-    Worker.objects.filter(beat_at__lt=timezone.now() - FORGET_AFTER, draining_since__isnull=True).delete()
+    Worker.objects.filter(beat_at__lt=jobs.clock() - FORGET_AFTER, draining_since__isnull=True).delete()
 
 
 def _say_good_bye(rows: Any) -> None:
-    rows.filter(processes__isnull=True).update(stopped_at=timezone.now())
+    rows.filter(processes__isnull=True).update(stopped_at=jobs.clock())
 
 
 def drain(worker: Worker, *, by: str) -> None:
     """Let ``worker`` finish what it does and take nothing new, also after a restart, until :func:`undrain`."""
-    Worker.objects.filter(pk=worker.pk, draining_since__isnull=True).update(
-        draining_since=timezone.now(), drained_by=by
-    )
+    Worker.objects.filter(pk=worker.pk, draining_since__isnull=True).update(draining_since=jobs.clock(), drained_by=by)
     _tell(worker, "cancel_consumer")
 
 
@@ -287,7 +284,7 @@ class WorkerView:
 
 def list_workers(*, now: datetime | None = None) -> list[WorkerView]:
     """Every worker that was heard of lately, those that live first."""
-    now = now or timezone.now()
+    now = now or jobs.clock()
     tasks = _running()
     views = []
     for worker in Worker.objects.prefetch_related("processes"):
@@ -320,7 +317,7 @@ def _running() -> dict[str, list[jobs.Job]]:
 
 def slots(queue: str, *, now: datetime | None = None) -> int | None:
     """How many jobs of ``queue`` the living, undrained workers do at once; None when no worker was ever written down."""
-    now = now or timezone.now()
+    now = now or jobs.clock()
     rows = list(Worker.objects.all())
     if not rows:
         return None

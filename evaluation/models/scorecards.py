@@ -27,7 +27,9 @@ class Scorecard(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="scorecards")
-    step_run = models.OneToOneField(StepRun, on_delete=models.CASCADE, related_name="scorecard")
+    step_run = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="scorecards")
+    replaced_at = models.DateTimeField(null=True, blank=True)
+    """When the step was set back to be done again: the report stays, as that of an earlier attempt."""
     report = models.ForeignKey(Artifact, on_delete=models.PROTECT, related_name="scorecards")
     held_out_sha = models.CharField(max_length=64)
     row_set = models.CharField(max_length=16, blank=True, db_index=True)
@@ -41,6 +43,11 @@ class Scorecard(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["step_run"], condition=models.Q(replaced_at=None), name="one_standing_scorecard_a_step"
+            )
+        ]
         ordering = ["-created_at"]
 
     def __str__(self) -> str:

@@ -208,6 +208,11 @@ class Evaluate(base.Step):
 
         record_scorecard(step_run)
 
+    def put_aside(self, step_run: Any) -> None:
+        from evaluation.scorecards import put_aside
+
+        put_aside(step_run)
+
 
 def seen_discordance(workspace_id: Any) -> float | None:
     """The share of rows that exactly one of student and teacher got right in the newest evaluation here that knows it."""

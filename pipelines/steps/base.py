@@ -81,6 +81,10 @@ class Context(Protocol):
     @property
     def step_run_id(self) -> Any: ...
 
+    @property
+    def asks_anew_after(self) -> int | None:
+        """The last teacher call that is not to be used, for somebody wants the teacher asked anew; None: all may be."""
+
     def beat(self) -> None:
         """The heartbeat alone, for long work without a count."""
 
@@ -150,3 +154,6 @@ class Step:
 
     def record(self, step_run: Any, result: StepResult) -> None:
         """Write the step's own rows (scores, say) in the transaction that marks it succeeded."""
+
+    def put_aside(self, step_run: Any) -> None:
+        """Keep the step's own rows (scores, say) beside those to come: it is set back to be done again. Same transaction."""

@@ -207,7 +207,13 @@ def converse(
 
     desk = Desk()
     memory = MemoryStore()
-    calls = TeacherCalls(desk=desk, workspace_id=ctx.workspace_id, step_run_id=ctx.step_run_id, teacher=params.teacher)
+    calls = TeacherCalls(
+        desk=desk,
+        workspace_id=ctx.workspace_id,
+        step_run_id=ctx.step_run_id,
+        teacher=params.teacher,
+        after=ctx.asks_anew_after,
+    )
     rows = sieve.rows_of(ctx, source, note="Counting the questions")
     total = len({question.key for question in questions(rows)})
 

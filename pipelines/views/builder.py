@@ -94,7 +94,7 @@ def page(
     if chosen and spec and chosen.step in STEPS:
         values = typed if typed is not None else spec.node(chosen.id).params
         fields = form_fields(STEPS[chosen.step], values=values, problems=chosen.problems, workspace=request.workspace)
-    plans = planning.plan(spec, workspace_id=request.workspace.pk) if spec else {}
+    plans = planning.plan(spec, workspace_id=request.workspace.pk, pipeline_id=pipeline.pk) if spec else {}
     context = {
         "pipeline": pipeline,
         "nodes": nodes,

@@ -92,7 +92,7 @@ def plan_of(request: WorkspaceRequest, pipeline: Pipeline) -> dict[str, Any] | N
     spec, _ = judge(pipeline.draft)
     if spec is None:
         return None
-    plans = planning.plan(spec, workspace_id=request.workspace.pk)
+    plans = planning.plan(spec, workspace_id=request.workspace.pk, pipeline_id=pipeline.pk)
     return {
         "nodes": {name: plan.as_json() for name, plan in plans.items()},
         "totals": planning.totals(plans),

@@ -23,8 +23,9 @@ def steps(workspace: Workspace) -> list[StepRun]:
     ]
 
 
-def ledger(step: StepRun) -> TeacherCalls:
-    return TeacherCalls(desk=Desk(), workspace_id=step.run.workspace_id, step_run_id=step.pk, teacher="openai")
+def ledger(step: StepRun, *, after: int | None = None) -> TeacherCalls:
+    workspace = step.run.workspace_id
+    return TeacherCalls(desk=Desk(), workspace_id=workspace, step_run_id=step.pk, teacher="openai", after=after)
 
 
 def answer(text: str, cost: float) -> StoredCall:
@@ -45,3 +46,17 @@ def test_another_runs_answer_to_the_same_question_stays_as_its_bill(steps: list[
     second.keep(answer("b", 0.2))
     assert (first.sum_up(), second.sum_up()) == (pytest.approx(0.1), pytest.approx(0.2))
     assert second.find(["k" * 64])["k" * 64].completion.text == "b"
+
+
+def test_a_step_that_asks_anew_knows_no_earlier_answer_and_keeps_the_earlier_bill(steps: list[StepRun]) -> None:
+    before, other = ledger(steps[0]), ledger(steps[1])
+    other.keep(StoredCall("o" * 64, Completion(text="other", model="m"), cost_usd=0.4))
+    before.keep(answer("old", 0.1))
+    last = TeacherCall.objects.order_by("-pk").values_list("pk", flat=True)[0]
+    anew = ledger(steps[0], after=last)
+    assert anew.find(["k" * 64, "o" * 64]) == {} and anew.sum_up() == 0
+    anew.keep(answer("new", 0.2))
+    anew.keep(answer("newer", 0.3))
+    assert anew.find(["k" * 64])["k" * 64].completion.text == "newer"
+    assert (anew.sum_up(), before.sum_up()) == (pytest.approx(0.3), pytest.approx(0.4))
+    assert other.find(["k" * 64])["k" * 64].completion.text == "newer"

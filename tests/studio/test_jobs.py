@@ -206,3 +206,38 @@ def test_progress_gives_rate_and_time_left(workspace: Workspace) -> None:
     job.progress_from, job.progress_done, job.progress_total = 0, 50, 100
     assert job.rate == pytest.approx(5, rel=0.1)
     assert job.seconds_left == pytest.approx(10, rel=0.1)
+
+
+def test_a_cancel_that_meets_a_claim_or_a_release_is_never_lost(workspace: Workspace) -> None:
+    """The stale copies think that the job is where it was: what counts is the row."""
+    job = make_job(workspace)
+    stale = Upload.objects.get(pk=job.pk)
+    mine = Upload.claim(job.pk)
+    assert mine is not None
+    stale.request_cancel()
+    assert (stale.state, stale.cancel_requested_at is not None) == (State.RUNNING, True)
+    mine.release(error="busy")
+    assert Upload.objects.get(pk=job.pk).state == State.CANCELLED
+
+
+def test_success_wins_over_a_cancel_that_came_too_late_to_be_seen(workspace: Workspace) -> None:
+    job = Upload.claim(make_job(workspace).pk)
+    assert job is not None
+    Upload.objects.get(pk=job.pk).request_cancel()
+    job.finish(State.SUCCEEDED)
+    assert Upload.objects.get(pk=job.pk).state == State.SUCCEEDED
+
+
+def test_a_finished_job_can_be_set_back_and_a_live_one_not(workspace: Workspace) -> None:
+    job = Upload.claim(make_job(workspace).pk)
+    assert job is not None
+    assert not job.set_back()
+    job.finish(State.SUCCEEDED)
+    assert job.set_back()
+    assert (job.state, job.ready, job.started_at, job.finished_at, job.max_attempts) == (
+        "pending",
+        False,
+        None,
+        None,
+        4,
+    )

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from pydantic import ValidationError
 from pytest_django.fixtures import Settings
 
 from evaluation.items import ITEMS_FILE
-from evaluation.scorecards import record_scorecard
+from evaluation.scorecards import record_scorecard, scorecard_of
 from evaluation.steps.evaluate import Evaluate, what_rows_show
 from pipelines.child import run_child
 from pipelines.models import Pipeline, PipelineVersion, Run, StepOutput
@@ -337,10 +337,17 @@ def test_the_step_writes_its_scorecard(tmp_path: Path, inputs: dict[str, InputAr
     artifact = store.publish(result.outputs["report"].path, kind="report", workspace=workspace)
     StepOutput.objects.create(step_run=step_run, port="report", artifact=artifact)
     Evaluate().record(step_run, result)
-    assert step_run.scorecard.student_sha == "bb" * 32
-    assert step_run.scorecard.scores.get(candidate="student", metric="accuracy").value == 1.0
-    with pytest.raises(IntegrityError):
+    assert step_run.scorecards.get().student_sha == "bb" * 32
+    assert step_run.scorecards.get().scores.get(candidate="student", metric="accuracy").value == 1.0
+    with pytest.raises(IntegrityError), transaction.atomic():
         record_scorecard(step_run)
+    first = scorecard_of(step_run)
+    Evaluate().put_aside(step_run)
+    Evaluate().record(step_run, result)
+    second = scorecard_of(step_run)
+    assert first is not None and second is not None and first != second
+    assert list(step_run.scorecards.filter(replaced_at=None)) == [second]
+    assert first.scores.filter(candidate="student").exists()
 
 
 class RealChildren(Children):

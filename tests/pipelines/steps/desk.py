@@ -18,6 +18,7 @@ class Desk:
     scratch: Path
     workspace_id: Any = None
     step_run_id: Any = None
+    asks_anew_after: int | None = None
     seed: int = 0
     reports: list[tuple[int, int | None]] = field(default_factory=list)
     beats: int = 0
