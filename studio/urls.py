@@ -48,6 +48,7 @@ urlpatterns = [
         webhooks.redeliver,
         name="webhook_redeliver",
     ),
+    path("w/<slug:workspace>/settings/audit/export.jsonl", members.audit_export, name="audit_export"),
     path("w/<slug:workspace>/settings/workers/", workers.index, name="workers"),
     path("w/<slug:workspace>/settings/workers/<int:pk>/drain/", workers.drain, name="worker_drain"),
     path("w/<slug:workspace>/vault/", include("vault.urls")),

@@ -8,11 +8,11 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from studio import members
+from studio import audit, members
 from studio.access import WorkspaceRequest, role_required
 from studio.forms import MemberForm
 from studio.models import AuditEvent, Membership, Role
@@ -70,4 +70,20 @@ def audit_trail(request: WorkspaceRequest) -> HttpResponse:
         events = events.filter(number__lt=int(before))
     rows = list(events[: EVENTS + 1])
     older = rows[EVENTS - 1].number if len(rows) > EVENTS else None
-    return render(request, "studio/audit.html", {"events": rows[:EVENTS], "older": older, "tab": "audit"})
+    context = {"events": rows[:EVENTS], "older": older, "tab": "audit"}
+    if request.GET.get("check"):
+        context |= {
+            "checked": True,
+            "breaks": list(audit.verify(request.workspace)),
+            "head": audit.head(request.workspace),
+        }
+    return render(request, "studio/audit.html", context)
+
+
+@require_safe
+@role_required("owner")
+def audit_export(request: WorkspaceRequest) -> StreamingHttpResponse:
+    """The whole trail as JSON lines."""
+    answer = StreamingHttpResponse(audit.export(request.workspace), content_type="application/x-ndjson")
+    answer["Content-Disposition"] = f'attachment; filename="audit-{request.workspace.slug}.jsonl"'
+    return answer
