@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evaluation.cascading import cascade_report
 from evaluation.clusters import AUTO, find_clusters
 from evaluation.judgement import Bench, against_teacher, compare, describe_detectable, describe_test, judge_student
 from evaluation.metrics.base import Metric, Task, answer_key, keyed, target_of
@@ -40,7 +41,8 @@ class Options:
     """How to judge. ``labels``: the closed set, or None for free text. ``seen_labels``: those the student was trained on,
     when known. ``margin``: accepted loss as a proportion, by ``measure`` (``auto``: accuracy for labels, word overlap for text).
     ``cluster_by``: which rows belong together. ``discordance``: expected share of rows that one of student and teacher gets
-    right. ``leakage``: what the comparison with the training rows brought. ``facts``: what was evaluated, shown as it is."""
+    right. ``leakage``: what the comparison with the training rows brought. ``student``: how it wants to be asked
+    (its view of the prompt, the longest answer). ``facts``: what was evaluated, shown as it is."""
 
     labels: Sequence[str] | None = None
     seen_labels: frozenset[str] | None = None
@@ -52,6 +54,7 @@ class Options:
     discordance: float = DISCORDANCE
     leakage: Mapping[str, Any] | None = None
     seed: int = 0
+    student: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -88,6 +91,7 @@ def build_report(rows: Sequence[Row], candidates: Sequence[Candidate], options: 
             "discordance": options.discordance,
         },
         "facts": dict(options.facts),
+        "student": dict(options.student),
         "metrics": [describe_metric(name, metric) for name, metric in metrics.items()],
         "candidates": [describe_candidate(j, rows, metrics, seed=options.seed, clusters=names) for j in judged],
         "comparisons": compare(bench),
@@ -112,6 +116,7 @@ def build_report(rows: Sequence[Row], candidates: Sequence[Candidate], options: 
     report["retained"] = estimate(against.retained) if against is not None else None
     report["non_inferiority"] = describe_test(against)
     report["detectable"] = describe_detectable(bench, against, expected=options.discordance)
+    report["cascade"] = cascade_report(bench, report)
     report["slices"] = slice_report(bench, report, fields=options.slices, labels=options.labels)
     report["verdict"] = {"sentence": verdict.sentence, "tone": verdict.tone, "details": verdict.details}
     return report

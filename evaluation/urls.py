@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from evaluation.views import comparison, evaluations, flagged, home, models, rows, sign_off
+from evaluation.views import breakeven, comparison, evaluations, flagged, home, models, rows, sign_off
 
 urlpatterns = [
     path("palette/", home.palette, name="palette"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("evaluations/", evaluations.index, name="evaluations"),
     path("evaluations/<uuid:pk>/", evaluations.show, name="evaluation"),
     path("evaluations/<uuid:pk>/report.<str:form>", evaluations.download, name="evaluation_download"),
+    path("evaluations/<uuid:pk>/break-even/", breakeven.show, name="evaluation_breakeven"),
+    path("evaluations/<uuid:pk>/router.zip", breakeven.router, name="evaluation_router"),
     path("evaluations/<uuid:pk>/rows/", rows.index, name="evaluation_rows"),
     path("evaluations/<uuid:pk>/rows/flag/", flagged.flag, name="flag_row"),
     path("evaluations/<uuid:pk>/rows/keep/", flagged.keep, name="keep_rows"),

@@ -192,6 +192,10 @@ class Evaluate(base.Step):
             discordance=params.discordance / 100,
             seed=params.seed,
             leakage=check_leakage(held_out, read_rows(inputs["train"].path)) if "train" in inputs else None,
+            student={
+                "prompt_view": prompt_view_of(inputs["student"], training),
+                "max_new_tokens": params.max_new_tokens,
+            },
             facts=facts_of(params, inputs, training),
             notes=[*setting.notes, *sampling_notes(found, held_out)],
         )
