@@ -21,11 +21,12 @@ SERIES = 400
 
 @dataclass(frozen=True)
 class Cell:
-    """One run's value. ``text`` None: the run has no such step or setting. ``href``: where it can be looked at."""
+    """One run's value. ``text`` None: nothing of the kind; ``missing``: not even the step. ``href``: where it can be looked at."""
 
     text: str | None
     href: str = ""
     note: str = ""
+    missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Row:
 
     @property
     def differs(self) -> bool:
-        """Whether the runs are not all alike in it."""
-        return len({(c.text, c.note) for c in self.cells}) > 1
+        """Whether the runs that have the step are not all alike in it."""
+        return len({(c.text, c.note) for c in self.cells if not c.missing}) > 1
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,10 @@ def label_of(steps: Iterable[StepRun | None]) -> str:
 def _shape(node: str, steps: Steps) -> list[Row]:
     """Which step it is, and what feeds it."""
     label = label_of(steps)
-    rows = [Row(node, label, "step", tuple(Cell(s.step if s else None) for s in steps))]
+    rows = [Row(node, label, "Step", tuple(Cell(s.step if s else None) for s in steps))]
     ports = dict.fromkeys(port for s in steps if s for port in s.wiring)
     if all(s is not None for s in steps):
-        rows += [Row(node, label, f"{port} from", tuple(_wire(s, port) for s in steps)) for port in ports]
+        rows += [Row(node, label, f"Feeds {port}", tuple(_wire(s, port) for s in steps)) for port in ports]
     return rows
 
 
@@ -129,14 +130,14 @@ def _settings(node: str, steps: Steps) -> list[Row]:
         return []
     label = label_of(steps)
     fields = {f.name: f for f in describe(STEPS[present[0].step].Params)} if present[0].step in STEPS else {}
-    used = [{**s.params, **s.answers} if s else {} for s in steps]
-    names = dict.fromkeys(name for values in used for name in values)
+    used = [{**s.params, **s.answers} if s else None for s in steps]
+    names = dict.fromkeys(name for values in used if values for name in values)
     return [
         Row(
             node,
             label,
             fields[name].label if name in fields else name,
-            tuple(Cell(shown(v[name]) if name in v else None) for v in used),
+            tuple(Cell(None, missing=True) if v is None else Cell(shown(v[name]) if name in v else None) for v in used),
             unit=fields[name].unit if name in fields else "",
         )
         for name in names

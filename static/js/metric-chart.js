@@ -96,7 +96,7 @@ class MetricChart extends HTMLElement {
       const stroke = colour(one.role || "student") || colour("accent");
       if (one.smooth) series.push({ label: `${one.name} (each step)`, stroke: `color-mix(in srgb, ${stroke} 35%, transparent)`, width: 1, points: { show: false }, spanGaps: true });
       this.ends.push({ index: series.length, name: one.name, stroke });
-      series.push({ label: one.name, stroke, width: 2, points: { show: this.shown.x.length < 3 }, spanGaps: true, dash: one.dash ? [5, 4] : undefined });
+      series.push({ label: one.name, stroke, width: 2, points: { show: one.values.filter((value) => value != null).length < 3 }, spanGaps: true, dash: one.dash ? [5, 4] : undefined });
     }
     const axis = { stroke: colour("ink-2"), font: `11px ${style.getPropertyValue("--font-mono") || "monospace"}`, ticks: { show: false }, grid: { stroke: colour("line"), width: 1 } };
     this.cutNote = make("div", "chart-cut");
@@ -168,7 +168,8 @@ class MetricChart extends HTMLElement {
       if (at < 0) return;
       mark.textContent = `${end.name} ${short(values[at])}`;
       mark.style.right = "auto";
-      mark.style.left = `${this.plot.valToPos(columns[0][at], "x") + 8}px`;
+      // All names stand in one column at the right, also that of a curve that ends earlier: over the others it could not be read.
+      mark.style.left = `${this.plot.over.clientWidth + 8}px`;
       shown.push({ mark, top: this.plot.valToPos(values[at], "y") - 8 });
     });
     if (this.narrow()) {

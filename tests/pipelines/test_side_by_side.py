@@ -41,10 +41,21 @@ def test_only_settings_that_differ_are_listed_with_defaults_filled_in(workspace:
 def test_a_step_that_a_run_does_not_have_is_a_difference_and_no_trouble(workspace: Workspace) -> None:
     short: dict[str, Any] = {"schema": 1, "nodes": [{"id": "make", "step": "source", "params": {}}], "edges": []}
     found = side_by_side.compare([run(workspace, short, slug="other", end=False), run(workspace, chain(fault="user"))])
-    assert [(r.node, r.name, texts(r)) for r in found.spec] == [("say", "step", [None, "answer"])]
+    assert [(r.node, r.name, texts(r)) for r in found.spec] == [("say", "Step", [None, "answer"])]
     assert [c.run.state for c in found.columns] == ["pending", "failed"]
     assert [c.colour for c in found.columns] == ["c1", "c2"]
     assert found.code == []
+
+
+def test_the_settings_of_a_step_that_one_run_lacks_are_compared_among_the_others(workspace: Workspace) -> None:
+    short: dict[str, Any] = {"schema": 1, "nodes": [{"id": "make", "step": "source", "params": {}}], "edges": []}
+    made = [run(workspace, short, slug="other", end=False)]
+    made += [run(workspace, chain(text=text, cap=2.0), end=False) for text in ("a", "b")]
+    found = side_by_side.compare(made)
+    assert [(r.name, texts(r)) for r in found.spec] == [
+        ("Step", [None, "answer", "answer"]),
+        ("Text", [None, "a", "b"]),
+    ]
 
 
 def test_another_wire_is_a_difference(workspace: Workspace) -> None:
@@ -52,7 +63,7 @@ def test_another_wire_is_a_difference(workspace: Workspace) -> None:
     two["nodes"].insert(0, {"id": "more", "step": "source", "params": {}})
     other = {**two, "edges": [{"from": "more.rows", "to": "say.rows"}]}
     found = side_by_side.compare([run(workspace, two, end=False), run(workspace, other, end=False)])
-    assert [(r.name, texts(r)) for r in found.spec] == [("rows from", ["make.rows", "more.rows"])]
+    assert [(r.name, texts(r)) for r in found.spec] == [("Feeds rows", ["make.rows", "more.rows"])]
 
 
 def test_data_and_code_stand_with_version_and_hash(workspace: Workspace) -> None:
