@@ -128,10 +128,10 @@ def _rows(runs: list[Run]) -> list[RunRow]:
 def _verdicts(steps: list[StepRun]) -> dict[Any, Any]:
     """Step that made a report (or the one it was reused from) → its scorecard."""
     ids = [s.reused_from_id or s.pk for s in steps if s.step == "evaluate" and s.state == State.SUCCEEDED]
-    judged = (
-        StepRun.objects.filter(pk__in=ids, scorecard__isnull=False).select_related("scorecard").only("id", "scorecard")
-    )
-    return {step.pk: getattr(step, "scorecard", None) for step in judged}
+    judged = StepRun.objects.filter(pk__in=ids).only("id").prefetch_related("scorecards")
+    # The reports of earlier attempts stay with the step; the one that counts has not been replaced.
+    current = {step.pk: [c for c in step.scorecards.all() if c.replaced_at is None] for step in judged}
+    return {pk: cards[-1] for pk, cards in current.items() if cards}
 
 
 def _row(run: Run, steps: list[StepRun], verdicts: Mapping[Any, Any]) -> RunRow:

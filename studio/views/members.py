@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -70,7 +70,7 @@ def audit_trail(request: WorkspaceRequest) -> HttpResponse:
         events = events.filter(number__lt=int(before))
     rows = list(events[: EVENTS + 1])
     older = rows[EVENTS - 1].number if len(rows) > EVENTS else None
-    context = {"events": rows[:EVENTS], "older": older, "tab": "audit"}
+    context: dict[str, Any] = {"events": rows[:EVENTS], "older": older, "tab": "audit"}
     if request.GET.get("check"):
         context |= {
             "checked": True,

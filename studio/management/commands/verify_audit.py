@@ -41,7 +41,7 @@ class Command(BaseCommand):
                 raise CommandError(f"There is no workspace “{options['workspace']}”.")
         if options["export"] and not options["workspace"]:
             raise CommandError("--export writes one trail: name its --workspace.")
-        broken = sum(self.check(workspace, known.get(str(workspace.pk))) for workspace in found)
+        broken = sum(self.check_chain(workspace, known.get(str(workspace.pk))) for workspace in found)
         gone = known.keys() - {str(workspace.pk) for workspace in Workspace.objects.all()}
         for missing in sorted(gone):
             self.stdout.write(f"The workspace {missing} of the exported heads is gone.")
@@ -56,7 +56,7 @@ class Command(BaseCommand):
             with options["export"].open("w", encoding="utf-8") as out:
                 out.writelines(audit.export(found[0]))
 
-    def check(self, workspace: Workspace, known: audit.Head | None) -> bool:
+    def check_chain(self, workspace: Workspace, known: audit.Head | None) -> bool:
         """Say how a workspace's chain is; True when it is broken."""
         breaks = list(audit.verify(workspace, known=known))
         if breaks:
