@@ -24,6 +24,7 @@ urlpatterns = [
     path("pipelines/new/from-file/", versions.import_spec, name="pipeline_import"),
     path("pipelines/spec.schema.json", versions.schema, name="spec_schema"),
     path("pipelines/new/<slug:template>/", pipelines.create, name="pipeline_create"),
+    path("pipelines/new/<slug:template>/try/", pipelines.try_sample, name="pipeline_try"),
     path("pipelines/<slug:slug>/", builder.show, name="pipeline"),
     path("pipelines/<slug:slug>/steps/<str:node>/", builder.save_step, name="pipeline_step"),
     path("pipelines/<slug:slug>/versions/", versions.index, name="pipeline_versions"),

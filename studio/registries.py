@@ -22,6 +22,7 @@ STEPS = Registry(
     "step",
     {
         "dataset": "pipelines.steps.dataset:Dataset",
+        "join": "pipelines.steps.join:Join",
         "generate": "pipelines.steps.generate:Generate",
         "dedupe_exact": "pipelines.steps.dedupe_exact:DedupeExact",
         "dedupe_near": "pipelines.steps.dedupe_near:DedupeNear",

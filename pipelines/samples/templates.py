@@ -1,19 +1,25 @@
 """Templates: pipelines to start from, each with the few questions that a person must answer first.
 
-A template is a spec in ``template_specs`` and one line of ``TEMPLATES``. A question names the parameter it fills.
+A template is a spec in ``template_specs`` and one entry of ``TEMPLATES``. A question names the parameter it fills. ``sample`` says how
+the template runs on the bundled synthetic rows: see ``pipelines.samples.trying``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from pipelines import pictures
 from pipelines import spec as specs
+from pipelines.samples import tickets
+from pipelines.samples.tickets import Ticket
 from studio.lib.params import parse_form
 from studio.lib.registry import UnknownName, close_matches
 from studio.registries import STEPS, TEACHERS
+from vault.rows import Row
 
 FOLDER = Path(__file__).parent / "template_specs"
 
@@ -36,19 +42,48 @@ class Question:
 
 
 @dataclass(frozen=True)
+class SampleData:
+    """A dataset of synthetic rows. ``rows`` makes them; ``node`` is the step that reads it."""
+
+    node: str
+    name: str
+    rows: Callable[[], list[Row]]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How a template runs on bundled rows: its datasets, and parameters of its nodes that keep it small."""
+
+    data: tuple[SampleData, ...]
+    params: Mapping[str, Mapping[str, Any]]
+    minutes: str
+    """About how long, on two processor cores without a GPU."""
+
+
+@dataclass(frozen=True)
 class Template:
-    """A pipeline to start from. ``name`` is also the name of its spec's file."""
+    """A pipeline to start from. ``name`` is also the name of its spec's file; ``description`` is its promise in one line."""
 
     name: str
     label: str
     description: str
-    questions: tuple[Question, ...] = field(default=())
+    needs: str
+    duration: str
+    questions: tuple[Question, ...]
+    sample: Sample
 
     @property
     def step_labels(self) -> list[str]:
         """The labels of its steps in the order they run."""
         spec = specs.parse(load(self.name))
         return [STEPS[spec.node(node_id).step].label for node_id in spec.order()]
+
+    @property
+    def picture(self) -> str:
+        """Its graph as SVG text (escaped)."""
+        spec = specs.parse(load(self.name))
+        title = f"{len(spec.nodes)} steps of {self.label}: {', '.join(self.step_labels)}"
+        return pictures.draw_graph(spec, title=title)
 
 
 DATASET = Question(
@@ -98,26 +133,218 @@ LABELS = Question(
     "textarea",
 )
 
+SCHEMA = Question(
+    "json_schema",
+    "json",
+    "json_schema",
+    "JSON Schema",
+    "What every answer must look like. Empty: any JSON will do.",
+    "textarea",
+)
+RECORDED = {"teacher": "recorded"}
+QUICK = {"epochs": 3.0, "learning_rate": 1e-3, "rows_per_step": 16}
+SHORT_REPORT = {"max_new_tokens": 8, "base_rows": 20, "latency_rows": 5, "margin": 5.0}
+ONE_FILE = {"quantisations": ["Q8_0"], "max_new_tokens": 8}
+
+
+def _tickets(part: slice = slice(None)) -> list[Ticket]:
+    return tickets.generate()[part]
+
+
+def _older() -> list[Ticket]:
+    """Messages of the time before anybody cancelled."""
+    return [t for t in _tickets(slice(0, 240)) if t.label != tickets.NEW_LABEL]
+
+
+LABELLED = SampleData("data", "Help desk: labels (synthetic)", lambda: tickets.label_rows(_tickets()))
 TEMPLATES = {
     template.name: template
     for template in (
         Template(
             "classification",
             "Label classification from a CSV",
-            "A teacher sorts texts into a fixed set of labels; the student learns to do the same.",
+            "A teacher sorts texts into a fixed set of labels; a small student learns to do the same.",
+            "A CSV of texts, your labels, and a teacher (or a column with its answers). A few hundred rows will do.",
+            "Minutes for a thousand rows on a CPU, after the teacher has answered.",
             (DATASET, *TEACHER, LABELS),
+            Sample(
+                (LABELLED,),
+                {
+                    "teacher": RECORDED,
+                    "labels": {"labels": list(tickets.LABELS)},
+                    "student": QUICK,
+                    "report": SHORT_REPORT,
+                    "model": ONE_FILE,
+                },
+                "4 minutes",
+            ),
         ),
         Template(
-            "uploaded_answers",
-            "Distil from uploaded teacher answers",
-            "The dataset already holds the teacher's answers: no calls, no costs. Works for labels and for free text.",
-            (DATASET,),
+            "json_extraction",
+            "JSON extraction",
+            "A teacher takes the facts out of a text as JSON; only answers that fit your schema are learnt.",
+            "Texts, an instruction that names the fields, a JSON Schema, and a teacher.",
+            "Ten minutes for a thousand rows on a CPU, longer with large objects.",
+            (DATASET, *TEACHER, SCHEMA),
+            Sample(
+                (
+                    SampleData(
+                        "data",
+                        "Help desk: facts as JSON (synthetic)",
+                        lambda: tickets.fact_rows(_tickets(slice(0, 300))),
+                    ),
+                ),
+                {
+                    "teacher": RECORDED,
+                    "json": {"json_schema": json.dumps(tickets.JSON_SCHEMA, indent=1)},
+                    "student": QUICK,
+                    "report": {**SHORT_REPORT, "max_new_tokens": 48},
+                    "model": {**ONE_FILE, "max_new_tokens": 48, "minimum_agreement": 0.8},
+                },
+                "6 minutes",
+            ),
         ),
         Template(
             "free_text",
             "Free-text answers",
             "A teacher writes answers of any length; the student learns to write like it.",
+            "Prompts and a teacher. Style takes some hundred rows, knowledge many more.",
+            "A quarter of an hour for a thousand rows on a CPU; a GPU is worth it.",
             (DATASET, *TEACHER),
+            Sample(
+                (
+                    SampleData(
+                        "data", "Help desk: replies (synthetic)", lambda: tickets.reply_rows(_tickets(slice(0, 240)))
+                    ),
+                ),
+                {
+                    "teacher": RECORDED,
+                    "student": QUICK,
+                    "report": {**SHORT_REPORT, "rows": 24, "max_new_tokens": 64},
+                    "model": {**ONE_FILE, "max_new_tokens": 64, "replay_rows": 12, "minimum_agreement": 0.5},
+                },
+                "7 minutes",
+            ),
+        ),
+        Template(
+            "uploaded_answers",
+            "Distil from uploaded teacher answers",
+            "The file already holds the teacher's answers: no calls, no costs. For labels and for free text.",
+            "One file of prompts with the teacher's answers, from any provider.",
+            "Minutes for a thousand rows on a CPU.",
+            (DATASET,),
+            Sample(
+                (
+                    SampleData(
+                        "data", "Help desk: checked labels (synthetic)", lambda: tickets.clean_label_rows(_tickets())
+                    ),
+                ),
+                {"student": QUICK, "report": SHORT_REPORT, "model": ONE_FILE},
+                "4 minutes",
+            ),
+        ),
+        Template(
+            "prompt_lengths",
+            "Short prompt against long prompt",
+            "Finds out whether the student needs the teacher's long instructions, or answers as well from a few words.",
+            "Rows with a long system prompt, and a teacher.",
+            "Twice the time of one student.",
+            (
+                DATASET,
+                *TEACHER,
+                Question(
+                    "short_prompt",
+                    "short",
+                    "system_prompt",
+                    "Short prompt",
+                    "What the second student sees instead of the instruction.",
+                    "textarea",
+                ),
+            ),
+            Sample(
+                (LABELLED,),
+                {
+                    "teacher": RECORDED,
+                    "long": {**QUICK, "epochs": 2.0},
+                    "short": {**QUICK, "epochs": 2.0, "system_prompt": tickets.SHORT_PROMPT},
+                    "report_long": {**SHORT_REPORT, "candidates": ["teacher", "student"]},
+                    "report_short": SHORT_REPORT | {"candidates": ["teacher", "student"]},
+                    "model": ONE_FILE,
+                },
+                "7 minutes",
+            ),
+        ),
+        Template(
+            "three_students",
+            "Compare three students",
+            "Three students learn from the same rows; their reports say how small yours may be.",
+            "Rows and a teacher, and up to three base models. Left as they are: one base model, three sizes of adapter.",
+            "The sum of three trainings; they may run side by side on several workers.",
+            (
+                DATASET,
+                *TEACHER,
+                *(
+                    Question(name, name, "base_model", f"{label} student", "Base model. Empty: the embedded one.")
+                    for name, label in (("small", "Small"), ("middle", "Middle"), ("large", "Large"))
+                ),
+            ),
+            Sample(
+                (LABELLED,),
+                {
+                    "teacher": RECORDED,
+                    **{name: {**QUICK, "epochs": 2.0} for name in ("small", "middle", "large")},
+                    **{
+                        f"report_{name}": {**SHORT_REPORT, "candidates": ["teacher", "student"]}
+                        for name in ("small", "middle", "large")
+                    },
+                },
+                "8 minutes",
+            ),
+        ),
+        Template(
+            "refresh",
+            "Refresh an existing student",
+            "New rows have come: a new student learns from all of them, and the report says what they brought.",
+            "The rows your student learnt from, new rows, and held-out rows that neither may see.",
+            "Two trainings: the new student, and the old one again as the measure.",
+            (
+                replace(DATASET, name="known", node="known", label="Rows so far", help="What the student learnt from."),
+                replace(DATASET, name="new", node="new", label="New rows", help="With or without answers."),
+                replace(
+                    DATASET,
+                    name="held_out",
+                    node="held_out",
+                    label="Held-out rows",
+                    help="With answers. Those of the last report, and some of the new kind.",
+                ),
+                *TEACHER,
+            ),
+            Sample(
+                (
+                    SampleData(
+                        "known", "Help desk: rows so far (synthetic)", lambda: tickets.clean_label_rows(_older())
+                    ),
+                    SampleData(
+                        "new",
+                        "Help desk: new rows (synthetic)",
+                        lambda: tickets.clean_label_rows(_tickets(slice(240, 360))),
+                    ),
+                    SampleData(
+                        "held_out",
+                        "Help desk: held-out rows (synthetic)",
+                        lambda: tickets.clean_label_rows(_tickets(slice(360, 420))),
+                    ),
+                ),
+                {
+                    "teacher": RECORDED,
+                    "student": {**QUICK, "epochs": 2.0},
+                    "before": {**QUICK, "epochs": 2.0},
+                    "report": {**SHORT_REPORT, "candidates": ["teacher", "student"]},
+                    "report_before": SHORT_REPORT,
+                    "model": ONE_FILE,
+                },
+                "6 minutes",
+            ),
         ),
     )
 }
@@ -153,4 +380,13 @@ def instantiate(name: str, answers: Mapping[str, str]) -> dict[str, Any]:
             node = by_id[question.node]
             values = parse_form(STEPS[node["step"]].Params, {question.param: text})
             node["params"] = {**node["params"], question.param: values[question.param]}
+    return spec
+
+
+def instantiate_sample(name: str, slugs: Mapping[str, str]) -> dict[str, Any]:
+    """A template's spec for its sample data: ``slugs`` names the dataset of each node that reads one."""
+    spec, sample = load(name), get(name).sample
+    for node in spec["nodes"]:
+        more = {"dataset": slugs[node["id"]]} if node["id"] in slugs else {}
+        node["params"] = {**node["params"], **more, **sample.params.get(node["id"], {})}
     return spec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import cast
 
 from django.contrib import messages
@@ -9,12 +10,12 @@ from django.contrib.auth.models import User
 from django.db.models import Count, Max
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from pipelines import drafts
 from pipelines.forms import TemplateForm
 from pipelines.models import Pipeline, Run
-from pipelines.samples import templates
+from pipelines.samples import templates, trying
 from studio import audit
 from studio.access import WorkspaceRequest, role_required
 
@@ -38,7 +39,24 @@ def index(request: WorkspaceRequest) -> HttpResponse:
 @role_required("editor")
 def gallery(request: WorkspaceRequest) -> HttpResponse:
     """The templates a pipeline can start from."""
-    return render(request, "pipelines/gallery.html", {"templates": list(templates.list_templates())})
+    context = {"templates": list(templates.list_templates()), "request_key": uuid.uuid4().hex}
+    return render(request, "pipelines/gallery.html", context)
+
+
+@require_POST
+@role_required("editor")
+def try_sample(request: WorkspaceRequest, template: str) -> HttpResponse:
+    """Run a template on its synthetic rows: datasets, pipeline and run in one go. A second click finds the first one's run."""
+    key = request.POST.get("request_key", "")[:60]
+    user = cast(User, request.user)
+    try:
+        run = trying.try_template(
+            request.workspace, template, user=user, request_key=f"{key}-{template}"[:64] if key else ""
+        )
+    except LookupError as error:
+        raise Http404(str(error)) from None
+    messages.success(request, "Synthetic rows are in the Vault, the pipeline is made, and its first run has started.")
+    return redirect(run)
 
 
 @require_http_methods(["GET", "POST"])

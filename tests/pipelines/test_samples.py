@@ -22,7 +22,15 @@ from vault.store import path
 
 SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
 CURATION = ("transactions", "recording", "teacher", "unique", "lengths", "labels", "split")
-ANSWERS = {"dataset": "texts", "teacher": "recorded", "labels": "Yes\nNo", "instruction": "Say yes or no."}
+ANSWERS = {
+    "dataset": "texts",
+    "known": "old",
+    "new": "new",
+    "held_out": "exam",
+    "teacher": "recorded",
+    "labels": "Yes\nNo",
+    "instruction": "Say yes or no.",
+}
 
 
 # --- the data ------------------------------------------------------------------------------------------------------------
