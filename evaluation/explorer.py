@@ -67,7 +67,7 @@ _lists = Lists(64 * 1024 * 1024)
 class RowFilter:
     """What to show. ``view`` is one of :data:`VIEWS`; ``label`` a right answer, ``answer`` a student's answer, both in any
     spelling; ``search`` words that must all occur; ``failed`` a candidate that has no answer; ``tag`` a row's tag; ``below``
-    a bound of the student's confidence. ``sort`` is one of :data:`SORTS`. Empty fields do not filter."""
+    a bound of the student's confidence; ``shortest`` and ``longest`` bound the question's characters. ``sort`` is one of :data:`SORTS`. Empty fields do not filter."""
 
     view: str = "all"
     search: str = ""
@@ -76,12 +76,17 @@ class RowFilter:
     failed: str = ""
     tag: str = ""
     below: float | None = None
+    shortest: int | None = None
+    longest: int | None = None
     sort: str = ""
 
     @property
     def active(self) -> bool:
         """Whether anything but the view filters."""
-        return bool(self.search or self.label or self.answer or self.failed or self.tag or self.below is not None)
+        numbers = (self.below, self.shortest, self.longest)
+        return bool(self.search or self.label or self.answer or self.failed or self.tag) or any(
+            n is not None for n in numbers
+        )
 
 
 @dataclass(frozen=True)
@@ -286,6 +291,10 @@ class ItemTable:
         if wanted.failed:
             failing = marks.candidates.get(wanted.failed)
             mask &= failing.failed if failing is not None else False
+        if wanted.shortest is not None:
+            mask &= marks.length >= wanted.shortest
+        if wanted.longest is not None:
+            mask &= marks.length <= wanted.longest
         if wanted.below is not None:
             mask &= _below(student, wanted.below) if student is not None else False
         return mask

@@ -24,6 +24,8 @@ class Address:
             "failed": wanted.failed,
             "tag": wanted.tag,
             "below": f"{wanted.below:g}" if wanted.below is not None else "",
+            "min": "" if wanted.shortest is None else str(wanted.shortest),
+            "max": "" if wanted.longest is None else str(wanted.longest),
             "sort": wanted.sort,
             "vs": versus,
         }
@@ -44,9 +46,15 @@ class Address:
             "failed": "No answer from",
             "tag": "Tag",
             "below": "Student less sure than",
+            "min": "Question from",
+            "max": "Question up to",
             "q": "Search",
         }
-        shown = {**self.kept, "below": f"{float(self.kept['below']):.0%}" if self.kept["below"] else ""}
+        shown = {
+            **self.kept,
+            "below": f"{float(self.kept['below']):.0%}" if self.kept["below"] else "",
+            **{n: f"{int(self.kept[n]):,} characters" if self.kept[n] else "" for n in ("min", "max")},
+        }
         return [{"name": names[n], "value": shown[n], "remove": self.to(**{n: ""})} for n in names if shown[n]]
 
 
@@ -61,8 +69,14 @@ def read_filter(get: Mapping[str, str], table: ItemTable) -> RowFilter:
         failed=failed if failed in table.names else "",
         tag=get.get("tag", "")[:200],
         below=_share(get.get("below", "")),
+        shortest=_whole(get.get("min", "")),
+        longest=_whole(get.get("max", "")),
         sort=sort if sort in SORTS else "",
     )
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 10 else None
 
 
 def _share(text: str) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evaluation import presentation, since
+from evaluation import presentation, section_pages, since
 from evaluation.explorer import VIEWS, ItemTable, RowFilter
 from evaluation.models import Scorecard
 from evaluation.picture import picture
@@ -27,6 +27,8 @@ def report_context(
     all_labels: bool = False,
     matrix_scope: str = "",
     matrix_order: str = "name",
+    slice_field: str = "",
+    all_slices: bool = False,
 ) -> dict[str, Any]:
     """Everything but the rows. Without ``rows_url`` nothing links to rows."""
     metrics, lines = presentation.candidate_rows(report)
@@ -53,6 +55,8 @@ def report_context(
         "sort": sort,
         "confusions": presentation.confusions(report, rows_url=rows_url),
         "matrix": presentation.matrix(report, rows_url=rows_url, most=most, order=matrix_order),
+        "slices": section_pages.slices_view(report, rows_url=rows_url, field=slice_field, whole=all_slices),
+        "cascade": section_pages.cascade_view(report),
         "matrix_limit": presentation.MATRIX_LABELS,
         "matrix_scope": matrix_scope,
         "matrix_order": matrix_order,

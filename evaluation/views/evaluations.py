@@ -79,6 +79,8 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
         all_labels=get("labels") == "all",
         matrix_scope=get("matrix", ""),
         matrix_order=get("order", "name"),
+        slice_field=get("slice", ""),
+        all_slices=get("slices") == "all",
     )
     context |= {
         "sample": sample_rows(table, rows_url=rows_url),

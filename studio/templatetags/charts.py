@@ -238,6 +238,18 @@ def interval_view(value: Any, low: Any = None, high: Any = None, minimum: Any = 
 
 
 @register.simple_tag
+def difference_view(value: Any, low: Any = None, high: Any = None, edge: Any = 0.1) -> dict[str, Any]:
+    """Positions (0 to 100) of a difference and its interval around zero, which stands at 50; ``edge`` is at both ends.
+
+    ``tone``: ``ahead`` or ``behind`` when the interval leaves zero out, else empty.
+    """
+    place = interval_view(value, low, high, -float(edge), edge)
+    known = low not in (None, "") and high not in (None, "")
+    tone = "ahead" if known and float(low) > 0 else "behind" if known and float(high) < 0 else ""
+    return {**place, "tone": tone}
+
+
+@register.simple_tag
 def sparkline_points(values: Iterable[Any], width: int = 80, height: int = 20) -> dict[str, Any]:
     """``points`` of a polyline through ``values`` and its last point; empty for fewer than two numbers."""
     numbers = [float(v) for v in values or [] if v is not None and isfinite(float(v))]
