@@ -12,7 +12,7 @@ import structlog
 from django.db import OperationalError, transaction
 from pydantic import ValidationError
 
-from pipelines import attempts, news, reasons, runs
+from pipelines import attempts, news, reasons, runs, scheduling
 from pipelines.context import StepContext, exclusive, scratch_name
 from pipelines.models import StepOutput, StepRun
 from pipelines.steps.base import InputArtifact, Step, StepResult
@@ -48,8 +48,16 @@ def execute(step_run_id: Any, *, on_progress: Callable[[StepRun], None] = _ignor
     Safe to call twice, late, or for a row that is done: only a claim that succeeds does anything.
     """
     job = StepRun.claim(step_run_id)
-    if job is None:
-        return None
+    return None if job is None else _carry_out(job, on_progress)
+
+
+def execute_next(queue: str) -> StepRun | None:
+    """Do one attempt of the step that is next in ``queue``. Returns the row afterwards, or None when there was none to take."""
+    job = scheduling.claim_next(queue)
+    return None if job is None else _carry_out(job, _ignore)
+
+
+def _carry_out(job: StepRun, on_progress: Callable[[StepRun], None]) -> StepRun:
     with structlog.contextvars.bound_contextvars(run=str(job.run.number), node=job.node, attempt=job.attempt):
         try:
             _attempt(job, on_progress)

@@ -12,7 +12,11 @@ from django.utils import timezone
 
 from studio.jobs import FINISHED, Job, State
 from studio.models import Workspace
+from studio.workers import WORK_QUEUES
 from vault.models import Artifact, Dataset
+
+RUNG_AT_ONCE = 16
+"""Steps of one queue that the reaper rings for at once: more than a machine has workers, fewer than a long line."""
 
 
 class Pipeline(models.Model):
@@ -190,7 +194,10 @@ class StepRun(Job):
             *Job.Meta.constraints,
             models.UniqueConstraint(fields=["run", "node"], name="one_step_a_node"),
         ]
-        indexes = [models.Index(fields=["queue", "state", "ready"], name="steps_in_line")]
+        indexes = [
+            models.Index(fields=["queue", "state", "ready"], name="steps_in_line"),
+            models.Index(fields=["queue", "started_at"], name="steps_by_start"),
+        ]
         ordering = ["position"]
 
     def __str__(self) -> str:
@@ -210,6 +217,12 @@ class StepRun(Job):
     def list_running(cls) -> models.QuerySet[Self]:
         """Steps at work, with their runs."""
         return super().list_running().select_related("run__workspace")
+
+    @classmethod
+    def pick_for_ringing(cls, due: models.QuerySet[Self]) -> list[Self]:
+        """A few of each queue: whoever is rung takes the best step there, so that one ring is as good as another."""
+        by_age = due.order_by("created_at")
+        return [step for queue in WORK_QUEUES for step in by_age.filter(queue=queue)[:RUNG_AT_ONCE]]
 
     def get_absolute_url(self) -> str:
         """The step's page."""

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Prefetch
 from django.urls import reverse
 
-from pipelines import picture
+from pipelines import picture, scheduling
 from pipelines.models import MetricPoint, Run, StepOutput, StepRun
 from studio.jobs import State
 from studio.registries import STEPS
@@ -50,6 +50,9 @@ class StepView:
         """How long its last attempt took, or takes; None for a reused step and for one that has not begun."""
         return None if self.status == "cached" else self.step.seconds
 
+    wait: str = ""
+    """Why a pending step does not run yet: its inputs, its place in line, when it likely starts."""
+
 
 def status_of(step: StepRun) -> str:
     """The pill's word: the state, ``cached`` for a reused step, ``blocked`` for one whose inputs will not come by themselves."""
@@ -72,15 +75,17 @@ def step_views(run: Run) -> list[StepView]:
     with_curves = set(StepRun.objects.filter(has_points, pk__in=ids).order_by().values_list("pk", flat=True))
     for step in steps:
         step.run = run
-    return [_view(step, charts=(step.reused_from_id or step.pk) in with_curves) for step in steps]
+    line_of = scheduling.look()
+    return [_view(step, charts=(step.reused_from_id or step.pk) in with_curves, line_of=line_of) for step in steps]
 
 
 def step_view(step: StepRun) -> StepView:
     """One step by itself."""
-    return _view(step, charts=MetricPoint.objects.filter(step_run_id=step.reused_from_id or step.pk).exists())
+    charts = MetricPoint.objects.filter(step_run_id=step.reused_from_id or step.pk).exists()
+    return _view(step, charts=charts, line_of=scheduling.look())
 
 
-def _view(step: StepRun, *, charts: bool) -> StepView:
+def _view(step: StepRun, *, charts: bool, line_of: scheduling.Look) -> StepView:
     known = STEPS.get(step.step)
     summary, status = step.summary, status_of(step)
     return StepView(
@@ -94,6 +99,7 @@ def _view(step: StepRun, *, charts: bool) -> StepView:
         rows_in=_whole(summary.get("rows_in")),
         rows_kept=_whole(summary.get("rows_kept", summary.get("rows"))),
         cost=0.0 if status == "cached" else _amount(summary.get("cost_usd")),
+        wait=scheduling.pending_text(step, line_of) if step.state == State.PENDING else "",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from pipelines import codes, news, pausing
 from pipelines import spec as specs
-from pipelines.models import Pipeline, PipelineVersion, Run, StepRun
+from pipelines.models import Pipeline, PipelineVersion, Priority, Run, Schedule, StepRun
 from studio import audit, jobs
 from studio.jobs import LIVE, State
 from studio.lib.errors import StudioError
@@ -50,18 +51,30 @@ def digest_of(version: PipelineVersion) -> str:
 
 
 def start_run(
-    version: PipelineVersion, *, user: Actor, request_key: str = "", force: Mapping[str, str] | None = None
+    version: PipelineVersion,
+    *,
+    user: Actor,
+    request_key: str = "",
+    priority: int = Priority.NORMAL,
+    schedule: Schedule | None = None,
+    force: Mapping[str, str] | None = None,
 ) -> Run:
     """Start a run of a frozen version: params are copied into its steps, and those that are ready are announced.
 
-    ``force``: node → how it is done although it could be reused (``pipelines.models.Force``).
+    ``force``: node → how it is done although it could be reused (``pipelines.models.Force``). ``schedule`` is what started
+    it, when nobody did.
 
     With a ``request_key`` that was used before, the run it started is returned and nothing new begins.
     """
     workspace = version.pipeline.workspace
     try:
         with transaction.atomic():
-            run = _create_run(version, workspace=workspace, user=user, request_key=request_key)
+            run = _create_run(
+                version,
+                workspace=workspace,
+                user=user,
+                facts={"request_key": request_key, "priority": priority, "schedule": schedule},
+            )
             if force:
                 from pipelines import redoing
 
@@ -79,14 +92,14 @@ def find_live(version: PipelineVersion) -> Run | None:
     return version.runs.filter(state__in=LIVE).order_by("-number").first()
 
 
-def _create_run(version: PipelineVersion, *, workspace: Workspace, user: Actor, request_key: str) -> Run:
+def _create_run(version: PipelineVersion, *, workspace: Workspace, user: Actor, facts: Mapping[str, Any]) -> Run:
     spec = specs.parse(version.spec)
     problems = specs.validate(spec)
     if problems:
         raise specs.SpecError(problems)
     Workspace.objects.select_for_update().get(pk=workspace.pk)
-    if request_key:
-        existing = Run.objects.filter(workspace=workspace, request_key=request_key).first()
+    if facts["request_key"]:
+        existing = Run.objects.filter(workspace=workspace, request_key=facts["request_key"]).first()
         if existing is not None:
             return existing
     last = Run.objects.filter(workspace=workspace).order_by("-number").values_list("number", flat=True).first()
@@ -94,25 +107,12 @@ def _create_run(version: PipelineVersion, *, workspace: Workspace, user: Actor, 
         workspace=workspace,
         version=version,
         number=(last or 0) + 1,
-        request_key=request_key,
+        **facts,
         created_by=user if isinstance(user, User) else None,
     )
-    for position, node_id in enumerate(spec.order()):
-        node = spec.node(node_id)
-        step = STEPS[node.step]
-        StepRun.objects.create(
-            run=run,
-            node=node.id,
-            position=position,
-            step=node.step,
-            version=step.version,
-            queue=step.queue,
-            max_attempts=step.max_attempts,
-            params=step.Params.model_validate(dict(node.params)).model_dump(mode="json"),
-            wiring=spec.wiring(node.id),
-            ready=False,
-        )
-    actor = user if isinstance(user, User) else "command line"
+    order = enumerate(spec.order())
+    StepRun.objects.bulk_create([_make_step(run, spec, node, position=position) for position, node in order])
+    actor = "schedule" if facts["schedule"] else _actor(user)
     audit.record(workspace, actor=actor, verb="started", subject=f"run {run.number} of {version}")
     advance(run.pk)
     return run
@@ -127,15 +127,11 @@ def advance(run_id: Any, *, by: User | None = None) -> None:
     run = Run.objects.select_for_update().get(pk=run_id)
     steps = list(run.steps.all())
     paused = pausing.take_notice(run, steps)
-    state_of = {s.node: s.state for s in steps}
-    for step in steps:
-        if paused or step.state != State.PENDING or step.ready:
-            continue
-        if all(state_of[source["node"]] == State.SUCCEEDED for source in step.wiring.values()):
-            changed = StepRun.objects.filter(pk=step.pk, state=State.PENDING, ready=False).update(ready=True)
-            if changed:
-                step.ready = True
-                step.ring()
+    for step in [] if paused else find_beginnable(steps):
+        changed = StepRun.objects.filter(pk=step.pk, state=State.PENDING, ready=False).update(ready=True)
+        if changed:
+            step.ready = True
+            step.ring()
     before, run.state = run.state, derive_state(steps, paused=paused)
     if run.state != before:
         run.finished_at = timezone.now() if run.is_finished else None
@@ -166,9 +162,58 @@ def derive_state(steps: list[StepRun], *, paused: bool = False) -> State:
 
 
 def advance_stale() -> None:
-    """Advance every run that may have something to take notice of: after the reaper moved steps, or a lost worker."""
-    for run_id in Run.objects.filter(state__in=LIVE).values_list("pk", flat=True):
-        advance(run_id)
+    """Advance every run that has something to take notice of: after the reaper moved steps, or a lost worker.
+
+    Two queries find them: most of the time there is none, also when hundreds of runs wait in line.
+    """
+    live = Run.objects.filter(state__in=LIVE)
+    steps_of: dict[Any, list[StepRun]] = defaultdict(list)
+    for step in StepRun.objects.filter(run__state__in=LIVE).only("run", "node", "state", "ready", "attempt", "wiring"):
+        steps_of[step.run_id].append(step)
+    for run in live.only("pk", "state", "paused_at", "pause_after"):
+        steps, paused = steps_of[run.pk], run.paused_at is not None
+        pauses = any(step.node in run.pause_after and step.is_finished for step in steps)
+        if pauses or derive_state(steps, paused=paused) != run.state or (not paused and find_beginnable(steps)):
+            advance(run.pk)
+
+
+def _make_step(run: Run, spec: specs.Spec, node_id: str, *, position: int) -> StepRun:
+    node = spec.node(node_id)
+    step = STEPS[node.step]
+    return StepRun(
+        run=run,
+        node=node.id,
+        position=position,
+        step=node.step,
+        version=step.version,
+        queue=step.queue,
+        max_attempts=step.max_attempts,
+        params=step.Params.model_validate(dict(node.params)).model_dump(mode="json"),
+        wiring=spec.wiring(node.id),
+        ready=False,
+    )
+
+
+def set_priority(run: Run, priority: int, *, user: User) -> None:
+    """Move what is left of a run up or down the line. Raises ``StudioError`` when it has ended."""
+    with transaction.atomic():
+        if not Run.objects.filter(pk=run.pk, state__in=LIVE).update(priority=priority):
+            raise StudioError(f"Run {run.number} has ended.", action="Its priority does not matter any more.")
+        word = Priority(priority).label.lower()
+        audit.record(run.workspace, actor=user, verb="gave priority to", subject=f"run {run.number}: {word}")
+    run.priority = priority
+
+
+def find_beginnable(steps: list[StepRun]) -> list[StepRun]:
+    """The steps that are not ready yet although all their inputs are there. ``steps`` are all of one run."""
+    done = {step.node for step in steps if step.state == State.SUCCEEDED}
+    return [
+        step
+        for step in steps
+        if step.state == State.PENDING
+        and not step.ready
+        and all(source["node"] in done for source in step.wiring.values())
+    ]
 
 
 def cancel_run(run: Run, *, user: Actor) -> None:

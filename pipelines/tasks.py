@@ -5,7 +5,11 @@ from celery import shared_task
 
 @shared_task(ignore_result=True)
 def execute_step(step_run_id: str) -> None:
-    """Do one attempt of a step, if it is still to be done."""
-    from pipelines.executor import execute
+    """Do one attempt of the step that is next in the queue of the one that rang: that one, or a better one."""
+    from pipelines import scheduling
+    from pipelines.executor import execute_next
+    from pipelines.models import StepRun
 
-    execute(step_run_id)
+    queue = StepRun.objects.filter(pk=step_run_id).values_list("queue", flat=True).first()
+    if queue is not None and execute_next(queue) is not None:
+        scheduling.ring_next(queue)

@@ -52,6 +52,7 @@ urlpatterns = [
     path("runs/<int:number>/spec.yaml", runtabs.download_spec, name="run_spec_file"),
     path("runs/<int:number>/cancel/", runs.cancel, name="run_cancel"),
     path("runs/<int:number>/retry/", runs.retry, name="run_retry"),
+    path("runs/<int:number>/priority/", runs.prioritise, name="run_priority"),
     path("runs/<int:number>/steps/<str:node>/", steps.show, name="run_step"),
     path("runs/<int:number>/steps/<str:node>/answer/", steps.answer, name="run_step_answer"),
     path("runs/<int:number>/steps/<str:node>/outputs/<str:port>/", outputs.rows, name="run_output"),

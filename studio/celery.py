@@ -29,7 +29,7 @@ def _introduce(sender: Any, **_: object) -> None:
     from studio import workers
 
     label = str(sender.hostname).partition("@")[0]
-    concurrency = 1 if sender.pool_cls.__module__.endswith("solo") else int(sender.concurrency or 1)
+    concurrency = 1 if "solo" in str(sender.pool_cls) else int(sender.concurrency or 1)
     workers.introduce(label=label, queues=list(sender.app.amqp.queues.consume_from), concurrency=concurrency)
 
 

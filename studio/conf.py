@@ -57,6 +57,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("STUDIO_THREADS", "int", 16, "Threads of the web server's WSGI half."),
     Setting("STUDIO_CPU_WORKERS", "int", 1, "Processes that take steps from the cpu queue in the embedded set-up."),
+    Setting(
+        "STUDIO_WORKSPACE_LIMITS",
+        "list",
+        [],
+        "How many steps of one workspace may run at once, by queue, e.g. gpu=1,cpu=2. Queues left out have no limit.",
+    ),
     Setting("STUDIO_MAX_UPLOAD_MB", "int", 4096, "Largest file that can be uploaded."),
     Setting(
         "STUDIO_MODEL_DIRS", "list", [], "Folders from which base models may be used (folder: and gguf: references)."
@@ -109,3 +115,16 @@ def read(name: str) -> Any:
             f"{name} is '{os.environ.get(name)}', which is not {kinds.get(setting.kind, setting.kind)}.",
             action=f"Correct it or leave it out: {setting.help}",
         ) from None
+
+
+def read_limits(name: str) -> dict[str, int]:
+    """A list setting of ``queue=number`` pairs. Raises ``StudioError`` for anything else."""
+    limits = {}
+    for pair in read(name):
+        queue, _, number = pair.partition("=")
+        if queue.strip() not in ("cpu", "io", "gpu") or not number.strip().isdigit() or int(number) < 1:
+            raise StudioError(
+                f"{name} has '{pair}', which is no limit.", action="Write queue=number, e.g. gpu=1,cpu=2,io=4."
+            )
+        limits[queue.strip()] = int(number)
+    return limits

@@ -197,6 +197,7 @@ EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = conf.read("STUDIO_EMAIL_FROM") or f"Distill Studio <studio@{urlsplit(STUDIO_URL).hostname}>"
 
 LEASE_SECONDS = conf.read("STUDIO_LEASE_SECONDS")
+WORKSPACE_LIMITS = conf.read_limits("STUDIO_WORKSPACE_LIMITS")
 SEED_SAMPLE = conf.read("STUDIO_SEED_SAMPLE")
 
 REDIS_URL = conf.read("STUDIO_REDIS_URL")

@@ -6,22 +6,25 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from pipelines import attempts, comparing, runlist, runs, timeline
 from pipelines import spec as specs
-from pipelines.models import Pipeline, Run, StepRun
+from pipelines.models import Pipeline, Priority, Run, StepRun
 from pipelines.runpages import StepView, graph, output_views, step_views, total_cost
 from pipelines.views import builder, lookup
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
+from studio.lib.errors import StudioError
+from studio.models import Role
 
 
 def get_run(request: WorkspaceRequest, number: int) -> Run:
     """The workspace's run with this number, or 404."""
-    runs_ = Run.objects.select_related("version__pipeline", "created_by", "workspace")
+    runs_ = Run.objects.select_related("version__pipeline", "created_by", "workspace", "schedule")
     return get_object_or_404(runs_, workspace=request.workspace, number=number)
 
 
@@ -50,6 +53,7 @@ def head(run: Run, views: list[StepView], *, tab: str) -> dict[str, Any]:
         "tab": tab,
         "cost": total_cost(views),
         "can_cancel": not run.is_finished,
+        "priorities": Priority.choices,
         "can_retry": any(v.step.state in (State.FAILED, State.CANCELLED) for v in views),
     }
 
@@ -135,6 +139,31 @@ def retry(request: WorkspaceRequest, number: int) -> HttpResponse:
         messages.success(request, f"{count} step{'s' * (count != 1)} set back to be tried again.")
     else:
         messages.info(request, "There is no failed or cancelled step to retry.")
+    return redirect(run)
+
+
+def may_prioritise(request: WorkspaceRequest, run: Run) -> bool:
+    """An editor moves runs of their own in the line, an owner any."""
+    mine = run.created_by_id == request.user.pk and request.membership.at_least(Role.EDITOR)
+    return mine or request.membership.at_least(Role.OWNER)
+
+
+@require_POST
+@role_required("editor")
+def prioritise(request: WorkspaceRequest, number: int) -> HttpResponse:
+    """Set a run's priority: which steps are taken first when several wait for a worker."""
+    run = get_run(request, number)
+    if not may_prioritise(request, run):
+        raise PermissionDenied("Only an owner may change the priority of somebody else's run.")
+    given = request.POST.get("priority", "")
+    if given not in {str(value) for value in Priority.values}:
+        messages.error(request, f"There is no priority '{given[:20]}'. Choose low, normal or high.")
+        return redirect(run)
+    try:
+        runs.set_priority(run, int(given), user=cast(User, request.user))
+        messages.success(request, f"Run {run.number} has {Priority(int(given)).label.lower()} priority now.")
+    except StudioError as error:
+        messages.info(request, f"{error} {error.action}")
     return redirect(run)
 
 
