@@ -126,7 +126,7 @@ class Frame(NamedTuple):
     width: int = 640
     height: int = 280
     left: int = 64
-    right: int = 120
+    right: int = 140
     top: int = 16
     bottom: int = 36
 
@@ -151,7 +151,13 @@ def picture(given: Assumptions, *, months: int = HORIZON, frame: Frame | None = 
     payback = calculate(given).payback_months
     cross = None
     if payback is not None and 0 < payback <= months:
-        cross = {"x": x_at(payback), "y": y_at(payback * calculate(given).teacher), "months": payback}
+        cross = {
+            "x": x_at(payback),
+            "y": y_at(payback * calculate(given).teacher),
+            "months": payback,
+            # Its name stands at the top of the line, on the side where there is room.
+            "anchor": "end" if payback > months / 2 else "start",
+        }
     ends = {name: y_at(getattr(points[-1], name)) for name in ("teacher", "student")}
     if abs(ends["teacher"] - ends["student"]) < 16:
         upper = min(ends, key=lambda name: ends[name])

@@ -62,7 +62,7 @@ def measured(card: Scorecard, report: Mapping[str, Any]) -> dict[str, float]:
     steps = list(card.step_run.run.steps.all())
     paid = sum(float(step.summary.get("cost_usd") or 0) for step in steps)
     hours = sum(step.seconds or 0.0 for step in steps if step.queue == "gpu") / 3600
-    return {
+    found = {
         "per_day": PER_DAY,
         "teacher_per_1000": round(prices.get("teacher") or 0.0, 4),
         "machine_per_month": 0.0,
@@ -72,3 +72,4 @@ def measured(card: Scorecard, report: Mapping[str, Any]) -> dict[str, float]:
         "hours": round(hours, 2),
         "per_hour": 0.0,
     }
+    return {name: int(value) if value == int(value) else value for name, value in found.items()}

@@ -57,7 +57,7 @@ class TeacherCalls:
         values = {
             "teacher": self.teacher,
             "model": answer.model[:200],
-            "answer": {"message": answer.message(), "raw_id": answer.raw_id},
+            "answer": {"message": answer.message(), "raw_id": answer.raw_id, "build": answer.fingerprint},
             "finish_reason": answer.finish_reason,
             "prompt_tokens": usage.input_tokens,
             "completion_tokens": usage.output_tokens,
@@ -106,6 +106,7 @@ def stored(row: TeacherCall) -> StoredCall:
         usage=Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens),
         latency_ms=row.latency_ms,
         raw_id=row.answer.get("raw_id", ""),
+        fingerprint=row.answer.get("build", ""),
     )
     return StoredCall(
         row.fingerprint, completion, problem=row.problem, tries=row.tries, cost_usd=row.cost_usd, at=row.at.isoformat()

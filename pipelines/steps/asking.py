@@ -80,6 +80,8 @@ def filled(row: Row, call: StoredCall, *, teacher: str) -> Row:
         "latency_ms": round(answer.latency_ms, 1),
         "at": call.at,
     }
+    if answer.fingerprint:
+        meta["fingerprint"] = answer.fingerprint
     return replace(row, completion=answer.message(), meta=meta)
 
 

@@ -72,6 +72,8 @@ class Completion:
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
     cost_usd: float | None = None
     """What the answer cost when it was first asked for, where the answer itself knows (a recorded one)."""
+    fingerprint: str = ""
+    """The provider's mark of the build that answered (OpenAI's ``system_fingerprint``), where it gives one."""
 
     def message(self) -> Message:
         """The answer as the assistant's message of a row."""

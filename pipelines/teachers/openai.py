@@ -117,6 +117,7 @@ class OpenAITeacher(Teacher):
             ),
             latency_ms=latency_ms,
             raw_id=answer.id or "",
+            fingerprint=getattr(answer, "system_fingerprint", None) or "",
         )
 
     def explain(self, error: Exception, *, where: str = "") -> TeacherError:

@@ -95,6 +95,22 @@ def test_from_the_list_to_the_report_to_the_wrong_rows(
     check()
 
 
+def test_the_break_even_is_worked_out_with_ones_own_figures(
+    page: Page, live_server: Any, signed_in: User, card: Scorecard, check: Callable[[], None]
+) -> None:
+    page.goto(live_server.url + card.get_absolute_url())
+    page.get_by_role("link", name="Break-even").click()
+    page.get_by_label("Traffic (answers a day)").fill("50000")
+    page.get_by_label("Teacher's price (US$ for 1,000 answers)").fill("0.8")
+    page.get_by_label("Student's machine (US$ a month)").fill("350")
+    page.get_by_label("Teacher calls of the run (US$)").fill("900")
+    page.get_by_role("button", name="Calculate").click()
+    expect(page.get_by_role("region", name="Result")).to_contain_text("The student saves")
+    expect(page.get_by_role("img", name="Spent in total", exact=False)).to_be_visible()
+    assert "per_day=50000" in page.url
+    check()
+
+
 def test_the_search_filters_while_typing_and_a_row_opens_beside_the_list(
     page: Page, live_server: Any, signed_in: User, card: Scorecard, check: Callable[[], None]
 ) -> None:

@@ -60,3 +60,9 @@ def test_a_step_that_asks_anew_knows_no_earlier_answer_and_keeps_the_earlier_bil
     assert anew.find(["k" * 64])["k" * 64].completion.text == "newer"
     assert (anew.sum_up(), before.sum_up()) == (pytest.approx(0.3), pytest.approx(0.4))
     assert other.find(["k" * 64])["k" * 64].completion.text == "newer"
+
+
+def test_a_stored_answer_remembers_the_build_that_gave_it(steps: list[StepRun]) -> None:
+    mine = ledger(steps[0])
+    mine.keep(StoredCall("k" * 64, Completion(text="a", model="m", fingerprint="fp_1"), cost_usd=0.1))
+    assert mine.find(["k" * 64])["k" * 64].completion.fingerprint == "fp_1"

@@ -75,6 +75,7 @@ def openai_body(server: ChatServer, request: dict[str, Any], reply: Reply, numbe
         "object": "chat.completion",
         "created": 1_700_000_000,
         "model": request["model"] + "-2024-07-18",
+        "system_fingerprint": "fp_44709d6fcb",
         "choices": [
             {
                 "index": 0,

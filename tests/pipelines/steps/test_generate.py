@@ -89,6 +89,7 @@ def test_every_row_leaves_with_its_answer_and_where_it_came_from(start: Start, o
     assert (meta["teacher"], meta["model"]) == ("openai_compatible", "small-2024-07-18")
     assert meta["usage"] == {"input_tokens": 100, "output_tokens": 10, "cached_tokens": 0}
     assert meta["cost_usd"] == pytest.approx(0.002)
+    assert meta["fingerprint"] == "fp_44709d6fcb"
     assert meta["latency_ms"] > 0
     assert meta["at"].startswith("20")
     step = ask_step(run)
