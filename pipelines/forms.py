@@ -68,3 +68,41 @@ class ImportForm(forms.Form):
         else:
             raise forms.ValidationError("Choose a file, or paste the spec's text.")
         return values
+
+
+class OwnTemplateForm(forms.Form):
+    """How a pipeline is saved as a template."""
+
+    name = forms.CharField(max_length=120, label="Name", help_text="How the template is called in the gallery.")
+    promise = forms.CharField(max_length=300, required=False, label="Promise", help_text="What it is for, in a line.")
+    with_data = forms.BooleanField(
+        required=False,
+        label="Keep datasets and credentials",
+        help_text="Otherwise whoever uses it chooses their own.",
+    )
+
+
+class UseTemplateForm(forms.Form):
+    """A name, and a dataset for each step of the template that names none."""
+
+    name = forms.CharField(max_length=120, label="Name", help_text="How the pipeline is called in lists.")
+
+    def __init__(self, data: Any = None, *, steps: list[str], workspace: Workspace, initial: dict[str, Any]) -> None:
+        first = initial.pop("dataset-first", "")
+        super().__init__(data, initial=initial)
+        options = [("", "Choose later"), *((d.slug, d.name) for d in Dataset.objects.filter(workspace=workspace))]
+        for place, step in enumerate(steps):
+            self.fields[f"dataset-{step}"] = forms.ChoiceField(
+                choices=options,
+                required=False,
+                initial=first if place == 0 else "",
+                label="Dataset" if len(steps) == 1 else f"Dataset of {step}",
+            )
+
+    def datasets(self) -> dict[str, str]:
+        """Step → the dataset that was chosen for it."""
+        return {
+            name.removeprefix("dataset-"): value
+            for name, value in self.cleaned_data.items()
+            if name.startswith("dataset-") and value
+        }

@@ -72,6 +72,27 @@ class PipelineVersion(models.Model):
         return f"{self.pipeline} v{self.number}"
 
 
+class PipelineTemplate(models.Model):
+    """A spec that a team starts pipelines from, beside the Studio's own templates. Pipelines made from it share nothing with it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="pipeline_templates")
+    name = models.CharField(max_length=120)
+    promise = models.CharField(max_length=300, blank=True)
+    """What it is for, in a line."""
+    spec: Any = models.JSONField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="one_template_a_name")]
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Priority(models.IntegerChoices):
     """Which runs' steps are taken first when several wait for a worker."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from pipelines.steps import base, sieve
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
@@ -27,7 +28,7 @@ class Join(base.Step):
     }
     outputs = {"rows": Port("dataset", "All rows")}
 
-    def run(self, ctx: Context, params: base.BaseParams, inputs: Mapping[str, InputArtifact]) -> StepResult:
+    def run(self, ctx: Context, params: Any, inputs: Mapping[str, InputArtifact]) -> StepResult:
         first, second = inputs["rows"], inputs["more"]
         counts = {"rows": 0, "more": 0}
         seen: set[str] = set()

@@ -12,7 +12,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from pipelines import drafts
+from pipelines import drafts, own_templates
 from pipelines.forms import TemplateForm
 from pipelines.models import Pipeline, Run
 from pipelines.samples import templates, trying
@@ -39,7 +39,11 @@ def index(request: WorkspaceRequest) -> HttpResponse:
 @role_required("editor")
 def gallery(request: WorkspaceRequest) -> HttpResponse:
     """The templates a pipeline can start from."""
-    context = {"templates": list(templates.list_templates()), "request_key": uuid.uuid4().hex}
+    context = {
+        "templates": list(templates.list_templates()),
+        "own": own_templates.list_own(request.workspace),
+        "request_key": uuid.uuid4().hex,
+    }
     return render(request, "pipelines/gallery.html", context)
 
 
