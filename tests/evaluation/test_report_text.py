@@ -63,3 +63,17 @@ def test_csv_holds_every_figure_unrounded(held_out: list[Row], candidates: list[
 def test_a_name_that_a_spreadsheet_would_run_is_defused() -> None:
     assert report_text.safe_cell("=1+1") == "'=1+1"
     assert report_text.safe_cell("Student") == "Student"
+
+
+def test_the_slices_in_which_a_loss_stands_are_named_and_their_absence_is_said() -> None:
+    rows = make_rows([("card", "card"), ("cash", "cash")] * 60)
+    fine = make_candidate("student", ["card", "cash"] * 60)
+    lost = make_candidate("student", ["card", "card"] * 60)
+    base = make_candidate("base", ["card", "cash"] * 60)
+    options = Options(labels=["card", "cash"], cluster_by="none")
+    good = report_text.render_markdown(build_report(rows, [base, fine], options))
+    assert "In none of the 2 slices tested against Base does a loss stand" in good
+    text = report_text.render(build_report(rows, [base, lost], options))
+    assert "Label “cash”: −100 points against Base over 60 rows" in text
+    assert "corrected p < 0.001" in text
+    assert report_text.slice_lines({}) == []
