@@ -12,7 +12,7 @@ from typing import Any
 from evaluation.models import Score, Scorecard
 from evaluation.report_text import safe_cell
 from evaluation.wording import figure, milliseconds, money
-from pipelines.models import Run
+from pipelines.models import Run, StepOutput
 from pipelines.side_by_side import Row, SideBySide
 from studio.registries import METRICS
 from studio.templatetags.ui import duration
@@ -81,23 +81,23 @@ def scores_of(runs: Sequence[Run]) -> Scores:
     return Scores(
         cards=cards,
         rows=rows,
-        held_out=len({card.held_out_sha for card in cards if card}),
+        held_out=len({card.row_set or card.held_out_sha for card in cards if card}),
         rivals=sum(len(found[run.pk]) - 1 for run in runs if found[run.pk]),
     )
 
 
 def _cards(runs: Sequence[Run]) -> dict[Any, list[Scorecard]]:
-    """Run → its scorecards in the order of its steps."""
-    step_of = {}
-    for run in runs:
-        for pk, reused, position in run.steps.values_list("pk", "reused_from_id", "position"):
-            step_of[run.pk, position] = reused or pk
-    cards = Scorecard.objects.filter(step_run_id__in=set(step_of.values()))
-    by_step = {card.step_run_id: card for card in cards.select_related("workspace").prefetch_related("scores")}
+    """Run → the scorecards of its reports in the order of its steps. A reused report's stands with the step that made it."""
+    outputs = StepOutput.objects.filter(step_run__run__in=runs, port="report").order_by("step_run__position")
+    reports = list(outputs.values_list("step_run__run_id", "step_run_id", "step_run__reused_from_id", "artifact_id"))
+    made_by = {reused or step for _, step, reused, _ in reports}
+    cards = Scorecard.objects.filter(step_run_id__in=made_by).select_related("workspace").prefetch_related("scores")
+    # An earlier attempt may have had the same report: the newest counts.
+    known = {(card.step_run_id, card.report_id): card for card in cards.order_by("created_at")}
     found: dict[Any, list[Scorecard]] = defaultdict(list)
-    for (run_id, _), step in sorted(step_of.items(), key=lambda item: item[0][1]):
-        if step in by_step:
-            found[run_id].append(by_step[step])
+    for run_id, step, reused, artifact in reports:
+        if card := known.get((reused or step, artifact)):
+            found[run_id].append(card)
     return found
 
 

@@ -24,7 +24,9 @@ MOST_HITS = 100_000
 """Hits up to which they are counted."""
 
 LEVELS = ("debug", "info", "warning", "error")
-_LEVEL = re.compile(r"\b(?:(DEBUG|TRACE)|(INFO|NOTICE)|(WARN|WARNING)|(ERROR|CRITICAL|FATAL|Traceback \(most))\b")
+_WORDS = ("DEBUG|TRACE", "INFO|NOTICE", "WARN|WARNING", r"ERROR|CRITICAL|FATAL|Traceback \(most")
+_LEVEL = re.compile(rf"\b(?:{'|'.join(f'({words})' for words in _WORDS)})\b")
+_AT_LEAST = {level: re.compile(rf"\b(?:{'|'.join(_WORDS[i:])})\b") for i, level in enumerate(LEVELS)}
 _LEVEL_WITHIN = 160
 """Characters from a line's beginning within which its level stands."""
 _ANSI = re.compile(
@@ -172,12 +174,39 @@ def _split(text: str) -> list[str]:
 
 
 def find(path: Path, wanted: Wanted) -> Iterator[tuple[int, str]]:
-    """Number and cleaned text of every line that is wanted. Blocks that don't hold the words are not taken apart."""
-    needle = wanted.query.lower()
+    """Number and cleaned text of every line that is wanted."""
     for first, text in _blocks(path):
-        if not needle or needle in text.lower():
-            numbered = zip(count(first), _split(text), strict=False)
-            yield from ((number, line) for number, line in numbered if wanted.matches(line))
+        if not wanted.is_set:
+            yield from zip(count(first), _split(text), strict=False)
+            continue
+        number, counted, done = first, 0, -1
+        for at in _places(text, wanted):
+            if at < done:
+                continue
+            start, done = text.rfind("\n", 0, at) + 1, text.find("\n", at)
+            done = len(text) if done < 0 else done
+            number += text.count("\n", counted, start)
+            counted = start
+            line = text[start:done]
+            if wanted.matches(line):
+                yield number, line
+
+
+def _places(text: str, wanted: Wanted) -> Iterator[int]:
+    """Where in a block a wanted line may be: only these lines are cut out and looked at."""
+    needle = wanted.query.lower()
+    if not needle:
+        yield from (match.start() for match in _AT_LEAST[wanted.level].finditer(text))
+        return
+    low = text.lower()
+    if len(low) != len(text):
+        # A few letters grow when they are made small, and places no longer fit: every line is looked at.
+        yield from (match.start() for match in re.finditer(r"^.", text, re.MULTILINE))
+        return
+    at = low.find(needle)
+    while at >= 0:
+        yield at
+        at = low.find(needle, at + 1)
 
 
 class Source(NamedTuple):

@@ -11,7 +11,7 @@ from django.db.models import DurationField, ExpressionWrapper, F, FloatField, Ou
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce, Now
 
-from pipelines.models import Run, StepRun
+from pipelines.models import Run, StepOutput, StepRun
 from studio.jobs import State
 from studio.models import Workspace
 
@@ -121,23 +121,28 @@ def _rows(runs: list[Run]) -> list[RunRow]:
     found = StepRun.objects.filter(run__in=runs).only(*wanted).order_by("position")
     for step in found:
         steps[step.run_id].append(step)
-    verdicts = _verdicts([s for of_run in steps.values() for s in of_run])
+    verdicts = _verdicts([s for of_run in steps.values() for s in of_run if s.step == "evaluate"])
     return [_row(run, steps[run.pk], verdicts) for run in runs]
 
 
 def _verdicts(steps: list[StepRun]) -> dict[Any, Any]:
-    """Step that made a report (or the one it was reused from) → its scorecard."""
-    ids = [s.reused_from_id or s.pk for s in steps if s.step == "evaluate" and s.state == State.SUCCEEDED]
-    judged = StepRun.objects.filter(pk__in=ids).only("id").prefetch_related("scorecards")
-    # The reports of earlier attempts stay with the step; the one that counts has not been replaced.
-    current = {step.pk: [c for c in step.scorecards.all() if c.replaced_at is None] for step in judged}
-    return {pk: cards[-1] for pk, cards in current.items() if cards}
+    """Step with a report → the scorecard of that report, also when it was made by the step that was reused."""
+    reports = StepOutput.objects.filter(step_run__in=steps, port="report").values_list("step_run_id", "artifact_id")
+    made_by = {s.pk: s.reused_from_id or s.pk for s in steps}
+    judged = StepRun.objects.filter(pk__in=made_by.values()).only("id").prefetch_related("scorecards__workspace")
+    cards = {step.pk: list(getattr(step, "scorecards").all()) for step in judged}  # noqa: B009 - another app's relation
+    found = {}
+    for step_id, artifact_id in reports:
+        fitting = [card for card in cards.get(made_by[step_id], []) if card.report_id == artifact_id]
+        if fitting:
+            found[step_id] = max(fitting, key=lambda card: card.created_at)
+    return found
 
 
 def _row(run: Run, steps: list[StepRun], verdicts: Mapping[Any, Any]) -> RunRow:
     costs = [s.summary.get("cost_usd") for s in steps if not s.reused_from_id]
     known = [float(c) for c in costs if isinstance(c, int | float) and not isinstance(c, bool)]
-    judged = [verdicts[key] for s in steps if (key := s.reused_from_id or s.pk) in verdicts]
+    judged = [verdicts[s.pk] for s in steps if s.pk in verdicts]
     return RunRow(
         run=run,
         done=sum(s.state == State.SUCCEEDED for s in steps),

@@ -37,6 +37,19 @@ def test_the_whole_log_is_searched_in_any_case_with_neighbours_and_marks(log: Pa
     assert [line.number for line in first.after] == [101, 102]
 
 
+def test_letters_that_grow_when_made_small_hide_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "turkish.log"
+    path.write_text("İİİİİİİİ\nthe needle\nİ Needle\n", encoding="utf-8")
+    assert [h.line.number for h in logs.search(source(path), logs.Wanted("NEEDLE")).hits] == [2, 3]
+
+
+def test_a_line_with_many_hits_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "many.log"
+    path.write_text("aaaa aaaa ERROR ERROR\nbbbb\naa ERROR")
+    assert [h.line.number for h in logs.search(source(path), logs.Wanted("aa")).hits] == [1, 3]
+    assert [h.line.number for h in logs.search(source(path), logs.Wanted(level="error")).hits] == [1, 3]
+
+
 def test_a_level_finds_what_is_as_bad_or_worse(log: Path) -> None:
     assert [h.line.number for h in logs.search(source(log), logs.Wanted(level="warning")).hits] == [100, 300]
     assert [h.line.number for h in logs.search(source(log), logs.Wanted("überlauf", "error")).hits] == [300]

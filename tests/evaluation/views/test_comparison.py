@@ -57,7 +57,7 @@ def test_scores_stand_side_by_side_with_intervals_and_the_best_marked(
     assert "best" in page
     assert "Cards 1" in page and "Cards 2" in page
     assert "different held-out rows" not in page
-    Scorecard.objects.filter(pk=two[1].pk).update(held_out_sha="cd" * 32)
+    Scorecard.objects.filter(pk=two[1].pk).update(held_out_sha="cd" * 32, row_set="other")
     assert "different held-out rows" in viewer_client.get(reverse(PAGE, args=["lab"]), {"run": ["1", "2"]}).text
 
 
@@ -73,6 +73,7 @@ def test_a_reused_report_counts_for_the_run_that_reused_it(two: list[Scorecard],
     two[1].delete()
     again.reused_from = two[0].step_run
     again.save(update_fields=["reused_from"])
+    again.outputs.update(artifact=two[0].report)
     page = viewer_client.get(reverse(PAGE, args=["lab"]), {"run": ["1", "2"]}).text
     assert page.count(two[0].get_absolute_url()) == 2 and "not evaluated" not in page
 
@@ -103,3 +104,10 @@ def test_the_table_has_raw_numbers_and_no_formulas(two: list[Scorecard], viewer_
     assert ["run", "", "pipeline", "'=cmd()", "Cards 2"] in lines
     accuracy = next(line for line in lines if line[2] == "accuracy" and line[1] == "student")
     assert float(accuracy[4]) == 0.2
+
+
+def test_the_list_of_runs_has_the_verdict_of_each(two: list[Scorecard], viewer_client: Client) -> None:
+    Scorecard.objects.filter(pk=two[0].pk).update(tone="good")
+    page = viewer_client.get(reverse("runs", args=["lab"])).text
+    assert two[0].get_absolute_url() in page and two[1].get_absolute_url() in page
+    assert "Within the margin" in page

@@ -60,6 +60,18 @@ def test_a_reused_step_names_the_run_it_came_from_and_costs_nothing(start: Start
     assert "$3.50" not in page
 
 
+def test_why_a_step_was_done_again_is_told_everywhere(done: Run, viewer_client: Client) -> None:
+    StepRun.objects.filter(run=done, node="say").update(reason="Changed since run 4: Text.")
+    pages = [
+        done.get_absolute_url(),
+        f"{done.get_absolute_url()}?view=list",
+        reverse("run_metrics", args=["lab", done.number]),
+        reverse("run_step", args=["lab", done.number, "say"]),
+    ]
+    for page in pages:
+        assert "Changed since run 4: Text." in viewer_client.get(page).text, page
+
+
 def test_the_list_takes_the_place_of_the_picture_when_asked_for(done: Run, viewer_client: Client) -> None:
     page = viewer_client.get(done.get_absolute_url(), {"view": "list"}).text
     assert "<foreignObject" not in page and 'class="run-steps"' in page
