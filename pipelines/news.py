@@ -33,6 +33,23 @@ def run_ended(run: Run, *, by: User | None = None) -> None:
     notices.tell(run.workspace, news, by=by)
 
 
+def run_pauses_or_goes_on(run: Run) -> None:
+    """Tell that a run stands still after the step at whose end it was to pause; once it goes on, that is no news any more."""
+    if run.state != State.WAITING:
+        notices.settle_waiting(run.workspace, path=run.get_absolute_url(), below=False)
+    elif run.paused_by_node:
+        news = News(
+            event="run.waiting",
+            tone=Notification.Tone.WAITING,
+            title=f"{run} waits for a person",
+            text=f"{run.pause_text}, as it was asked to. Look at what is done, then let it go on.",
+            path=run.get_absolute_url(),
+            owner=owner_of(run),
+            facts={"run": facts_of(run)},
+        )
+        notices.tell(run.workspace, news)
+
+
 def step_waits(step: StepRun) -> None:
     """Tell that a step began to wait for a person, and what it asks."""
     run = step.run

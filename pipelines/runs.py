@@ -138,6 +138,8 @@ def advance(run_id: Any, *, by: User | None = None) -> None:
         mine = Run.objects.filter(pk=run.pk, state=before).update(state=run.state, finished_at=run.finished_at)
         if mine and run.is_finished:
             news.run_ended(run, by=by)
+        elif mine:
+            news.run_pauses_or_goes_on(run)
 
 
 def derive_state(steps: list[StepRun], *, paused: bool = False) -> State:

@@ -182,10 +182,11 @@ def mark_read(user: Any, workspace: Workspace, *, pk: int | None = None) -> int:
     return found.update(read_at=timezone.now())
 
 
-def settle_waiting(workspace: Workspace, *, path: str) -> None:
-    """Somebody decided, or nothing waits any more: what was told of waiting at or below ``path`` is not news to anybody."""
+def settle_waiting(workspace: Workspace, *, path: str, below: bool = True) -> None:
+    """Somebody decided, or nothing waits any more: what was told of waiting at ``path``, and below it, is news to nobody."""
     waiting = Notification.objects.filter(workspace=workspace, tone=Tone.WAITING, read_at__isnull=True)
-    waiting.filter(url__startswith=path).update(read_at=timezone.now())
+    told = waiting.filter(url__startswith=path) if below else waiting.filter(url=path)
+    told.update(read_at=timezone.now())
 
 
 def forget_old() -> None:

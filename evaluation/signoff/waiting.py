@@ -11,7 +11,7 @@ from evaluation.models import Decision, Scorecard, SignOff, SignOffState
 from evaluation.scorecards import scorecard_of
 from evaluation.signoff.records import author_of, newest, roles_of, rules_of
 from evaluation.signoff.standing import may_decide
-from pipelines import runs
+from pipelines import news, runs
 from pipelines.models import StepRun
 from studio.jobs import State
 from studio.models import Workspace
@@ -79,6 +79,7 @@ def resume_gates(workspace_id: Any = None) -> int:
         card = card_of(gate)
         found = newest(card) if card is not None else None
         if found is not None and found.state in SETTLED and gate.resume():
+            news.step_was_answered(gate)
             gate.ring()
             runs.advance(gate.run_id)
             woken += 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from pipelines import drafts, executor, news, runs
+from pipelines import drafts, executor, news, pausing, runs
 from pipelines.models import Run, Schedule, StepRun
 from studio.jobs import State
 from studio.models import Delivery, Notification, Webhook, Workspace
@@ -77,6 +77,32 @@ def test_a_step_that_waits_is_told_with_its_question_and_settled_by_the_answer(
     assert notice.read_at is not None
     runs.run_to_end(run)
     assert events() == ["run.waiting", "run.succeeded"]
+
+
+def test_a_run_that_pauses_where_it_was_asked_to_is_told_and_going_on_settles_it(
+    begin: Begin, hook: Webhook, editor: User
+) -> None:
+    run = begin()
+    pausing.pause(run, user=editor, after="make")
+    runs.run_to_end(run)
+    runs.advance(run.pk)
+    assert run.state == State.WAITING
+    notice = Notification.objects.get()
+    assert (notice.tone, notice.url) == ("waiting", "/w/lab/runs/1/")
+    assert notice.text.startswith("Paused after make")
+    pausing.go_on(run, user=editor)
+    notice.refresh_from_db()
+    assert notice.read_at is not None
+    runs.run_to_end(run)
+    assert events() == ["run.waiting", "run.succeeded"]
+
+
+def test_a_run_that_somebody_pauses_by_hand_alarms_nobody(begin: Begin, hook: Webhook, editor: User) -> None:
+    run = begin()
+    pausing.pause(run, user=editor)
+    runs.run_to_end(run)
+    assert run.state == State.WAITING
+    assert not Notification.objects.exists() and events() == []
 
 
 def test_a_lease_that_is_lost_tells_nothing(begin: Begin, hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
