@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from evaluation.views import breakeven, comparison, evaluations, flagged, home, models, rows, sign_off
+from evaluation.views import breakeven, comparison, evaluations, flagged, home, leaderboard, models, rows, sign_off
 
 urlpatterns = [
     path("palette/", home.palette, name="palette"),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("evaluations/<uuid:pk>/rows/", rows.index, name="evaluation_rows"),
     path("evaluations/<uuid:pk>/rows/flag/", flagged.flag, name="flag_row"),
     path("evaluations/<uuid:pk>/rows/keep/", flagged.keep, name="keep_rows"),
+    path("evaluations/compare/", leaderboard.show, name="evaluations_compare"),
     path("evaluations/flagged/", flagged.index, name="flagged_rows"),
     path("evaluations/<uuid:pk>/sign-off/", sign_off.show, name="sign_off"),
     path("evaluations/<uuid:pk>/sign-off/decide/", sign_off.decide, name="sign_off_decide"),

@@ -1,0 +1,131 @@
+"""The compare dashboard: any evaluations over any time, by test set, head to head, and over time."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.http import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.views.decorators.http import require_safe
+
+from evaluation.leaderboard import KINDS, METRICS, MOST_HEADS, Entry, boards_of, heads_of, pick_metric, trends_of
+from evaluation.models import Scorecard
+from evaluation.since import Shared, share
+from evaluation.tables import open_items
+from studio.access import WorkspaceRequest, role_required
+from studio.lib.errors import StudioError
+
+MOST = 200
+"""Evaluations looked at: the newest under the filter."""
+
+
+@require_safe
+@role_required("viewer")
+def show(request: WorkspaceRequest) -> HttpResponseBase:
+    """Boards, head to head and trends under the filter in the address."""
+    get = request.GET.get
+    query = get("q", "").strip()[:120]
+    since, until = _day(get("since", "")), _day(get("until", ""))
+    cards = Scorecard.objects.filter(workspace=request.workspace)
+    if query:
+        cards = cards.filter(step_run__run__version__pipeline__name__icontains=query)
+    if since:
+        cards = cards.filter(created_at__gte=since)
+    if until:
+        cards = cards.filter(created_at__lt=until + timedelta(days=1))
+    total = cards.count()
+    found = list(
+        cards.select_related("step_run__run__version__pipeline", "workspace", "report").prefetch_related("scores")[
+            :MOST
+        ]
+    )
+    entries = [entry for card in found for entry in entries_of(card)]
+    metric = pick_metric(entries, get("metric", ""))
+    who = "all" if get("who") == "all" else "students"
+    boards = boards_of([e for e in entries if who == "all" or e.kind == "student"], metric=metric)
+    chosen = next((b for b in boards if b.key == get("set", "")), None) or (boards[0] if boards else None)
+    heads = chosen.students[:MOST_HEADS] if chosen else []
+    context: dict[str, Any] = {
+        "boards": [chosen, *(b for b in boards if b is not chosen)] if chosen else [],
+        "chosen": chosen,
+        "metric": metric,
+        "metric_label": METRICS[metric],
+        "metrics": METRICS.items(),
+        "kinds": KINDS,
+        "who": who,
+        "query": query,
+        "since": get("since", "") if since else "",
+        "until": get("until", "") if until else "",
+        "filtered": bool(query or since or until),
+        "left_out": max(0, total - len(found)),
+        "trends": trends_of(entries, metric=metric),
+        "heads": None,
+        "gone": [],
+        "heads_left_out": max(0, len(chosen.students) - MOST_HEADS) if chosen else 0,
+    }
+    if len(heads) > 1:
+        shared, gone = compare(heads, {str(card.pk): card for card in found})
+        there = [e for e in heads if e.card not in gone]
+        rows_url = {e.card: reverse("evaluation_rows", args=[request.workspace.slug, e.card]) for e in heads}
+        context |= {"heads": heads_of(there, shared, rows_url=rows_url), "gone": [e for e in heads if e.card in gone]}
+    return render(request, "evaluation/leaderboard.html", context)
+
+
+def entries_of(card: Scorecard) -> list[Entry]:
+    """The candidates of an evaluation with their figures."""
+    run = card.step_run.run
+    scores: dict[tuple[str, str], dict[str, tuple[float, float | None, float | None, int]]] = {}
+    for score in card.scores.all():
+        scores.setdefault((score.candidate, score.kind), {})[score.metric] = (
+            score.value,
+            score.low,
+            score.high,
+            score.n,
+        )
+    if not any(kind == "student" for _, kind in scores) and card.student_sha:
+        # A student that could not be judged is shown without a figure, not left out.
+        scores["student", "student"] = {}
+    return [
+        Entry(
+            card=str(card.pk),
+            title=f"{run.version.pipeline.name}, run {run.number}",
+            pipeline=run.version.pipeline.name,
+            href=card.get_absolute_url(),
+            at=card.created_at,
+            rows_set=card.row_set or f"{card.held_out_sha[:12]}-{card.rows}",
+            rows=card.rows,
+            candidate=candidate,
+            kind=kind,
+            scores=found,
+        )
+        for (candidate, kind), found in scores.items()
+    ]
+
+
+def compare(heads: list[Entry], cards: dict[str, Scorecard]) -> tuple[dict[tuple[str, str], Shared], set[str]]:
+    """Every two of these students on the rows they share; also the evaluations whose files are gone."""
+    tables, gone = {}, set()
+    for entry in heads:
+        try:
+            table = open_items(cards[entry.card])
+        except StudioError:
+            gone.add(entry.card)
+            continue
+        student = table.marks.candidates.get(entry.candidate)
+        if student is not None:
+            tables[entry.card] = (table.marks, student)
+    return {
+        (a, b): share(marks, mine, *tables[b]) for a, (marks, mine) in tables.items() for b in tables if a != b
+    }, gone
+
+
+def _day(text: str) -> datetime | None:
+    try:
+        found = parse_date(text)
+    except ValueError:
+        return None
+    return timezone.make_aware(datetime.combine(found, time.min)) if found else None
