@@ -14,6 +14,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
 from django.db.models import Max
 from django.dispatch import Signal
+from django.urls import reverse
 
 from pipelines import codes, pausing, runs
 from pipelines.context import scratch_name
@@ -23,6 +24,7 @@ from studio.jobs import FINISHED, State, clock
 from studio.lib.errors import StudioError
 from studio.registries import STEPS
 from vault import store
+from vault.models import ArtifactKind
 
 KEPT_POINTS = 1_000
 
@@ -67,7 +69,9 @@ def redo(
         for each in chosen:
             if each.node == step.node:
                 _force(each, force)
-            elif later_too:
+                continue
+            StepRun.objects.filter(pk=each.pk).update(reason=f"Set back when somebody began again from {step.node}.")
+            if later_too:
                 _force(each, Force.AGAIN)
         codes.adopt(run.steps.filter(pk__in=[s.pk for s in chosen]))
         pausing.lift(run)
@@ -143,7 +147,7 @@ def thin_curves(points: Iterable[tuple[str, int, float]]) -> dict[str, list[list
 
 def _force(step: StepRun, force: Force) -> None:
     StepRun.objects.filter(pk=step.pk).update(
-        force=force, answers_after=_last_call(step) if force == Force.ANEW else None
+        reason="", force=force, answers_after=_last_call(step) if force == Force.ANEW else None
     )
     # What a failed attempt left there would be gone on with.
     transaction.on_commit(lambda: store.remove_scratch(scratch_name(step.pk)))
@@ -168,9 +172,26 @@ def force_steps(run: Run, force: Mapping[str, str]) -> None:
 
 
 def earlier_results(step: StepRun) -> list[dict[str, Any]]:
-    """What a step made before it was done again, the newest first: ``{"attempt", "outputs", "headline"}``."""
+    """What a step made before it was done again, the newest first: ``{"attempt", "headline", "outputs"}``.
+
+    An output is ``{"port", "sha", "size", "url"}``; ``url`` is blank for kinds without a page of their own.
+    """
     records = StepAttempt.objects.filter(step_run=step, replaced_at__isnull=False).prefetch_related("outputs__artifact")
     return [
-        {"attempt": a, "outputs": list(a.outputs.all()), "headline": str(a.summary.get("headline", ""))}
-        for a in records.order_by("-number")
+        {
+            "attempt": record,
+            "headline": str(record.summary.get("headline", "")),
+            "outputs": [_as_output(step, output) for output in record.outputs.all()],
+        }
+        for record in records.order_by("-number")
     ]
+
+
+def _as_output(step: StepRun, output: EarlierOutput) -> dict[str, Any]:
+    artifact, slug, url = output.artifact, step.run.workspace.slug, ""
+    if artifact.kind == ArtifactKind.GGUF:
+        url = reverse("model", args=[slug, artifact.pk])
+    elif artifact.kind == ArtifactKind.REPORT:
+        card = step.scorecards.filter(report=artifact).order_by("-created_at").first()
+        url = reverse("evaluation", args=[slug, card.pk]) if card else ""
+    return {"port": output.port, "sha": artifact.sha256, "size": artifact.size, "url": url}

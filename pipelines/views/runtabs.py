@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from pipelines import attempts, rundata, timeline
+from pipelines import attempts, commandline, rundata, timeline
 from pipelines import spec as specs
 from pipelines.models import Run
 from pipelines.runpages import StepView, shown, step_views
@@ -56,7 +56,11 @@ def spec(request: WorkspaceRequest, number: int) -> HttpResponse:
     """The spec as it was run, as YAML; and every parameter as copied into the steps, defaults filled in."""
     run = get_run(request, number)
     views = step_views(run)
-    context = {"yaml": as_yaml(run), "steps": [(view, used_params(view)) for view in views]}
+    context = {
+        "yaml": as_yaml(run),
+        "command": commandline.command_of(run),
+        "steps": [(view, used_params(view)) for view in views],
+    }
     return page(request, run, views, tab="spec", context=context)
 
 
@@ -87,6 +91,6 @@ def download_spec(request: WorkspaceRequest, number: int) -> HttpResponse:
     """The spec of this run as a YAML file."""
     run = get_run(request, number)
     response = HttpResponse(as_yaml(run), content_type="application/yaml; charset=utf-8")
-    name = f"{run.version.pipeline.slug}-run-{run.number}.yaml"
+    name = commandline.spec_name(run)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

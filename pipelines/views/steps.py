@@ -10,7 +10,7 @@ from django.http import FileResponse, Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from pipelines import attempts, runs
+from pipelines import attempts, redoing, runs
 from pipelines.context import log_path
 from pipelines.models import StepRun
 from pipelines.runpages import metric_chart, output_views, shown, step_view, summary_items
@@ -46,6 +46,9 @@ def show(request: WorkspaceRequest, number: int, node: str) -> HttpResponse:
         "chart_live": "" if step.is_finished else "yes",
         "questions": questions(step, request.workspace) if step.state == State.WAITING else [],
         "attempts": attempts.list_of_step(step),
+        "earlier": redoing.earlier_results(step),
+        "may_redo": step.is_finished,
+        "may_pause": not step.is_finished and not step.run.is_finished,
         "in_drawer": in_drawer or request.GET.get("drawer") == "1",
         "decide_url": decide_url(step),
         "show_trace": bool(step.trace) and request.membership.at_least(Role.EDITOR),

@@ -239,6 +239,7 @@ STATUSES: dict[str, StatusView] = {
     "ready": StatusView("Ready", "circle-dashed"),
     "running": StatusView("Running", "loader-circle"),
     "waiting": StatusView("Waiting for you", "hand"),
+    "paused": StatusView("Paused", "pause"),
     "succeeded": StatusView("Succeeded", "circle-check"),
     "failed": StatusView("Failed", "circle-x"),
     "warning": StatusView("Warning", "triangle-alert"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
-from pipelines.models import Run
+from pipelines import commandline, drafts, runs
+from pipelines import spec as specs
+from pipelines.models import Pipeline, Run
 from studio.jobs import State
+from studio.models import Workspace
 from tests.pipelines.toys import CALLS, TABLE, chain
+from vault import ingest
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +102,48 @@ def test_a_parameter_on_the_command_line_replaces_the_specs(tmp_path: Path) -> N
         run(tmp_path, chain(), "--set", "shout.text=b")
     with pytest.raises(CommandError, match=r"NODE\.PARAM=VALUE"):
         run(tmp_path, chain(), "--set", "text")
+
+
+def test_the_command_shown_for_a_run_does_what_that_run_did(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same spec, the same dataset version although there is a newer one, the same answer: what follows is reused."""
+    upload_file = tmp_path / "rows.jsonl"
+    upload_file.write_text('{"prompt": "a", "completion": "b"}\n')
+    ingest.import_file(upload_file, workspace=workspace, name="Letters")
+    spec = {
+        "schema": 1,
+        "nodes": [
+            {"id": "data", "step": "dataset", "params": {"dataset": "letters"}},
+            {"id": "say", "step": "answer", "params": {"fault": "cap"}},
+        ],
+        "edges": [{"from": "data.rows", "to": "say.rows"}],
+    }
+    pipeline = drafts.create(workspace, name="Letters anew", spec=spec, user=None)
+    Pipeline.objects.filter(pk=pipeline.pk).update(slug="other-slug")
+    pipeline.refresh_from_db()
+    first = runs.run_to_end(runs.start_run(runs.freeze(pipeline, user=None), user=None))
+    runs.answer_step(first.steps.get(node="say"), user=None, answers={"cap": 9.0})
+    assert runs.run_to_end(first).state == State.SUCCEEDED
+    upload_file.write_text('{"prompt": "a", "completion": "b"}\n{"prompt": "c", "completion": "d"}\n')
+    ingest.import_file(upload_file, workspace=workspace, name="Letters")
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(commandline.command_of(first))
+    assert words[:4] == ["python", "manage.py", "run_pipeline", "other-slug-run-1.yaml"]
+    Path(words[3]).write_text(specs.dump_yaml({"name": pipeline.name, **first.version.spec}))
+    out = StringIO()
+    call_command(*words[2:], stdout=out, stderr=out)
+    assert "1 row from version 1" in out.getvalue() and "say: reused" in out.getvalue()
+    second = Run.objects.get(number=2)
+    assert second.version.pipeline == pipeline
+    runs.start_run(first.version, user=None)
+    out = StringIO()
+    call_command(*words[2:], "--force", "say", stdout=out, stderr=out)
+    assert "data: reused" in out.getvalue() and "say: succeeded" in out.getvalue()
+    newest = Run.objects.order_by("-number")[0]
+    assert commandline.command_of(newest).endswith("--force say")
+
+
+def test_a_step_to_force_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no step 'train' to force"):
+        run(tmp_path, chain(), "--force", "train")

@@ -49,9 +49,10 @@ def test_a_step_and_everything_after_it_is_done_again_and_what_was_made_is_kept(
     first, second = reversed(attempts.list_of_step(step_of(run, "say")))
     assert (first.outcome, second.outcome) == ("succeeded", "succeeded")
     assert first.replaced_at is not None and first.summary["rows"] == 3 and first.curves == {"loss": [[1, 0.5]]}
+    assert step_of(run, "say").reason == "Set back when somebody began again from make."
     assert EarlierOutput.objects.get(attempt=first).artifact_id == was
     (earlier,) = redoing.earlier_results(step_of(run, "say"))
-    assert earlier["attempt"] == first and [o.port for o in earlier["outputs"]] == ["rows"]
+    assert earlier["attempt"] == first and [o["port"] for o in earlier["outputs"]] == ["rows"]
     assert AuditEvent.objects.get(verb="began again").details["steps"] == ["make", "say"]
 
 

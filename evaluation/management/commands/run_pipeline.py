@@ -18,9 +18,9 @@ from django.utils.text import slugify
 from evaluation import report_text
 from evaluation.models import Scorecard
 from evaluation.scorecards import read_report, scorecard_of
-from pipelines import drafts, runs
+from pipelines import codes, drafts, runs
 from pipelines import spec as specs
-from pipelines.models import Run, StepRun
+from pipelines.models import Force, Run, StepRun
 from studio.accounts import ensure_workspace
 from studio.jobs import State
 from studio.lib.errors import StudioError
@@ -90,6 +90,21 @@ class Command(BaseCommand):
             metavar="NODE.PARAM=VALUE",
             help="use this value instead of the spec's, for example student.epochs=3; may be given often",
         )
+        parser.add_argument(
+            "--force",
+            action="append",
+            default=[],
+            metavar="NODE",
+            help="do this step although an earlier result fits, using the teacher's answers that are kept; may be given often",
+        )
+        parser.add_argument(
+            "--ask-anew",
+            action="append",
+            default=[],
+            metavar="NODE",
+            help="do this step again and ask (and pay) the teacher anew for every answer; may be given often",
+        )
+        parser.add_argument("--pipeline", default="", help="slug of the pipeline (default: made from the spec's name)")
         parser.add_argument("--workspace", default="main", help="slug of the workspace (default: main)")
         parser.add_argument("--out", type=Path, help="copy the report and the exported files to this folder")
 
@@ -130,14 +145,16 @@ class Command(BaseCommand):
             )
             self.stdout.write(f"Dataset {name}: version {dataset.number}, {dataset.rows:,} rows.")
         name = str(document.get("name") or path.stem)
-        pipeline = drafts.save_by_slug(workspace, slug=slugify(name)[:80] or "pipeline", name=name, spec=spec)
+        slug = options["pipeline"] or slugify(name)[:80] or "pipeline"
+        pipeline = drafts.save_by_slug(workspace, slug=slug, name=name, spec=spec)
         version = runs.freeze(pipeline, user=None, message=f"From {path.name}")
+        force = dict.fromkeys(options["force"], Force.AGAIN) | dict.fromkeys(options["ask_anew"], Force.ANEW)
         newest = version.runs.order_by("-number").first()
-        if newest is not None and newest.state != State.SUCCEEDED and runs.sources_unchanged(newest):
+        if newest is not None and not force and can_continue(newest):
             self.stdout.write(f"Continuing run {newest.number}.")
             runs.retry_run(newest, user=None)
             return newest
-        run = runs.start_run(version, user=None)
+        run = runs.start_run(version, user=None, force=force)
         self.stdout.write(f"Started run {run.number}.")
         return run
 
@@ -145,6 +162,8 @@ class Command(BaseCommand):
         follower = Follower(self, run)
         try:
             runs.run_to_end(run, on_change=follower.show, on_progress=follower.progress)
+        except StudioError as error:
+            raise CommandError(f"{error} {error.action}".strip()) from None
         except KeyboardInterrupt:
             self.stderr.write("\nStopped. Nothing is lost: the same command continues from here.")
             sys.exit(130)
@@ -174,6 +193,12 @@ class Command(BaseCommand):
                     target = out / step.node
                     shutil.copytree(store.path(output.artifact), target, dirs_exist_ok=True)
                     self.stdout.write(f"Copied {output.artifact.kind} to {target}.")
+
+
+def can_continue(run: Run) -> bool:
+    """Whether a run that has not succeeded is gone on with: it would read the same, and this code is the one it began with."""
+    left = run.steps.exclude(state=State.SUCCEEDED)
+    return run.state != State.SUCCEEDED and runs.sources_unchanged(run) and all(codes.fits(step) for step in left)
 
 
 def run_scorecards(run: Run) -> list[Scorecard]:
