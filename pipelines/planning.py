@@ -72,10 +72,13 @@ def plan(spec: specs.Spec, *, workspace_id: Any, pipeline_id: Any = None) -> dic
     plans: dict[str, NodePlan] = {}
     known: dict[str, Known] = {}
     rows: dict[str, int | None] = {}
+    histories: dict[str, list[StepRun]] = {}
     for name in order:
         if name not in spec:
             continue
-        plans[name] = _plan_node(spec, name, plans, known, rows, workspace_id=workspace_id, pipeline_id=pipeline_id)
+        plans[name] = _plan_node(
+            spec, name, plans, known, rows, histories, workspace_id=workspace_id, pipeline_id=pipeline_id
+        )
     return plans
 
 
@@ -85,6 +88,7 @@ def _plan_node(
     plans: Mapping[str, NodePlan],
     known: dict[str, Known],
     rows: dict[str, int | None],
+    histories: dict[str, list[StepRun]],
     *,
     workspace_id: Any,
     pipeline_id: Any,
@@ -126,7 +130,7 @@ def _plan_node(
         )
     elif changed_above:
         made.why = f"{changed_above[0]} comes out new."
-    _estimate(made, node.step, values, workspace_id=workspace_id)
+    _estimate(made, node.step, values, histories, workspace_id=workspace_id)
     expected = step.expect(params, rows=made.rows) if made.rows is not None else {}
     for port in step.outputs:
         rows[f"{name}.{port}"] = expected.get(port, made.rows) if port != "rejects" else None
@@ -150,9 +154,13 @@ def _as_input(artifact: Artifact) -> InputArtifact:
     return InputArtifact(sha=artifact.sha256, kind=artifact.kind, path=Path(), meta=artifact.meta)  # type: ignore[arg-type]
 
 
-def _estimate(made: NodePlan, step: str, values: Mapping[str, Any], *, workspace_id: Any) -> None:
+def _estimate(
+    made: NodePlan, step: str, values: Mapping[str, Any], histories: dict[str, list[StepRun]], *, workspace_id: Any
+) -> None:
     """Fill in cost, time and memory from the newest successes of the same step."""
-    known = list(_history(step, workspace_id=workspace_id))
+    known = histories.get(step)
+    if known is None:
+        known = histories[step] = list(_history(step, workspace_id=workspace_id))
     seconds = [(s.seconds, _rows_in(s)) for s in known if s.seconds]
     if seconds and made.rows:
         rates = [taken / rows for taken, rows in seconds if rows]

@@ -11,6 +11,7 @@ import types
 import typing
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -103,6 +104,12 @@ def _bound(info: FieldInfo, *names: str) -> float | None:
 
 def describe(model: type[BaseModel]) -> list[ParamField]:
     """The fields of a ``Params`` class in order, as a form or a documentation page needs them."""
+    return list(_describe(model))
+
+
+@cache
+def _describe(model: type[BaseModel]) -> tuple[ParamField, ...]:
+    """Once a class: a large pipeline asks for the same few classes a thousand times."""
     fields = []
     for name, info in model.model_fields.items():
         annotation, nullable = _unwrap(info.annotation)
@@ -126,7 +133,7 @@ def describe(model: type[BaseModel]) -> list[ParamField]:
                 suggestions=tuple(str(s) for s in typing.cast("list[Any]", extra.get("suggestions") or [])),
             )
         )
-    return fields
+    return tuple(fields)
 
 
 def parse_form(model: type[BaseModel], data: typing.Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
