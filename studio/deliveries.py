@@ -113,7 +113,7 @@ def _warn(hook: Webhook, delivery: Delivery, *, gone: bool) -> None:
     news = notices.News(
         event="webhook.failed",
         tone=Notification.Tone.FAILED,
-        title=f"A message to the webhook {hook.url} was given up",
+        title=f"A message to the webhook at {hook.host} was given up",
         text=f"{delivery.event}, tried {_times(delivery.attempt)}. {delivery.error} {outcome}",
         path=f"/w/{hook.workspace.slug}/settings/webhooks/{hook.pk}/",
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -305,6 +306,7 @@ class Webhook(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="webhooks")
     url = models.CharField(max_length=500)
+    """For owners' eyes: the paths of chat services' webhooks are secrets. Elsewhere :attr:`host` stands for it."""
     events: Any = models.JSONField(default=list)
     """Names of ``studio.notices.EVENTS``."""
     encrypted = models.BinaryField()
@@ -322,7 +324,12 @@ class Webhook(models.Model):
         ordering = ["created_at"]
 
     def __str__(self) -> str:
-        return self.url
+        return self.host
+
+    @property
+    def host(self) -> str:
+        """Where it leads, without the path."""
+        return urlsplit(str(self.url)).netloc
 
     def seal(self, secret: str) -> None:
         """Store the signing secret encrypted."""
@@ -333,7 +340,7 @@ class Webhook(models.Model):
         secret = decrypt(bytes(self.encrypted))
         if secret is None:
             raise StudioError(
-                f"The secret of the webhook to {self.url} can't be decrypted with the present encryption keys.",
+                f"The secret of the webhook to {self.host} can't be decrypted with the present encryption keys.",
                 action="Remove the webhook and add it again, or restore the old key in STUDIO_ENCRYPTION_KEYS.",
             )
         return secret

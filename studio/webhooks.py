@@ -46,7 +46,7 @@ def add(workspace: Workspace, *, url: str, events: Iterable[str], by: User) -> t
     hook = Webhook(workspace=workspace, url=url, events=list(events), created_by=by)
     hook.seal(secret)
     hook.save()
-    audit.record(workspace, actor=by, verb="added the webhook", subject=url, details={"events": hook.events})
+    audit.record(workspace, actor=by, verb="added the webhook", subject=hook.host, details={"events": hook.events})
     return hook, secret
 
 
@@ -56,7 +56,7 @@ def change_events(hook: Webhook, *, events: Iterable[str], by: User) -> None:
     hook.events = list(events)
     hook.save(update_fields=["events"])
     audit.record(
-        hook.workspace, actor=by, verb="changed the webhook", subject=hook.url, details={"events": hook.events}
+        hook.workspace, actor=by, verb="changed the webhook", subject=hook.host, details={"events": hook.events}
     )
 
 
@@ -66,7 +66,7 @@ def renew_secret(hook: Webhook, *, by: User) -> str:
     secret = make_secret()
     hook.seal(secret)
     hook.save(update_fields=["encrypted"])
-    audit.record(hook.workspace, actor=by, verb="renewed the secret of the webhook", subject=hook.url)
+    audit.record(hook.workspace, actor=by, verb="renewed the secret of the webhook", subject=hook.host)
     return secret
 
 
@@ -76,20 +76,20 @@ def pause(hook: Webhook, *, by: User | None, because: str = "") -> None:
     Webhook.objects.filter(pk=hook.pk).update(active=False, paused_because=because[:200])
     for delivery in hook.deliveries.filter(state=State.PENDING):
         delivery.request_cancel()
-    audit.record(hook.workspace, actor=by or "studio", verb="paused the webhook", subject=hook.url)
+    audit.record(hook.workspace, actor=by or "studio", verb="paused the webhook", subject=hook.host)
 
 
 @transaction.atomic
 def resume(hook: Webhook, *, by: User) -> None:
     """Send to it again what happens from now on."""
     Webhook.objects.filter(pk=hook.pk).update(active=True, paused_because="", failing_since=None, warned_at=None)
-    audit.record(hook.workspace, actor=by, verb="resumed the webhook", subject=hook.url)
+    audit.record(hook.workspace, actor=by, verb="resumed the webhook", subject=hook.host)
 
 
 @transaction.atomic
 def remove(hook: Webhook, *, by: User) -> None:
     """Forget it, with everything that was sent there."""
-    audit.record(hook.workspace, actor=by, verb="removed the webhook", subject=hook.url)
+    audit.record(hook.workspace, actor=by, verb="removed the webhook", subject=hook.host)
     hook.delete()
 
 

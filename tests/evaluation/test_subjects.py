@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 
 from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
 
 from evaluation import subjects
 from evaluation.models import Scorecard
@@ -48,3 +50,12 @@ def test_open_threads_of_all_rows_are_counted_at_once(scorecard: Scorecard, revi
         comments.say(scorecard.workspace, kind="report_row", key=key, subject=subject, text="Hm.", by=reviewer)
     found = comments.count_open_under(scorecard.workspace, "report_row", f"{scorecard.pk}:")
     assert found == {f"{scorecard.pk}:0": 2, f"{scorecard.pk}:2": 1}
+
+
+def test_the_report_and_the_drawer_of_a_row_have_their_comments(scorecard: Scorecard, viewer_client: Client) -> None:
+    def loads(kind: str, key: str) -> str:
+        return f'hx-get="{reverse("comments", args=["lab", kind, key])}"'
+
+    assert loads("report", str(scorecard.pk)) in viewer_client.get(scorecard.get_absolute_url()).text
+    drawer = viewer_client.get(reverse("evaluation_rows", args=["lab", scorecard.pk]) + "?row=1")
+    assert loads("report_row", f"{scorecard.pk}:1") in drawer.text

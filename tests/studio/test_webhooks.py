@@ -87,6 +87,18 @@ def test_no_event_an_unknown_event_a_second_one_and_too_many_are_refused(
     assert Webhook.objects.count() == webhooks.MOST
 
 
+def test_the_path_of_an_address_is_shown_to_owners_alone(
+    client: Client, viewer_client: Client, workspace: Workspace, owner: User, hook: Webhook
+) -> None:
+    secret = webhooks.add(workspace, url="https://chat.example.org/T0/SECRETPATH", events=["run.failed"], by=owner)[0]
+    assert "SECRETPATH" in client.get(address("webhook", secret.pk)).text
+    notices.tell(workspace, news())
+    job = Delivery.claim(secret.deliveries.get().pk)
+    assert job is not None and str(job) == "run.failed to chat.example.org"
+    assert "SECRETPATH" not in viewer_client.get(address("workers")).text
+    assert not AuditEvent.objects.filter(subject__contains="SECRETPATH").exists()
+
+
 def test_only_owners_see_and_change_webhooks(
     editor_client: Client, stranger_client: Client, hook: Webhook, workspace: Workspace
 ) -> None:
