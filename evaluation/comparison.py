@@ -123,7 +123,9 @@ def _row(key: tuple[str, str, str], at: dict[int, Score], width: int) -> ScoreRo
     higher = bool(known.higher_is_better) if known else metric not in FIGURES
     bars = bool(known and known.unit == "%")
     label = known.label if known else FIGURES.get(metric, metric.replace("_", " "))
-    return ScoreRow(kind, candidate, metric, label, mark_best(cells, higher=higher), higher, bars)
+    # Base and teacher are the same in every run: that one measured a little faster says nothing of the run.
+    marked = mark_best(cells, higher=higher) if kind in ("student", "quantised") else tuple(cells)
+    return ScoreRow(kind, candidate, metric, label, marked, higher, bars)
 
 
 def _words(metric: str) -> Callable[[float], str]:
