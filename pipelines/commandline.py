@@ -31,7 +31,8 @@ def command_of(run: Run) -> str:
 
 
 def _pinned(step: StepRun) -> Iterator[tuple[str, object]]:
-    """What the spec leaves open or what a person decided later."""
+    """What was given at the run's start, what the spec leaves open, and what a person decided later."""
+    yield from step.run.given.get(step.node, {}).items()
     if step.step == "dataset" and step.params.get("version") is None and step.facts.get("version") is not None:
         yield "version", step.facts["version"]
     yield from step.answers.items()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines import overrides, spec_diff
 from pipelines import spec as specs
-from pipelines import spec_diff
 from pipelines.models import Run, StepRun
 
 
@@ -39,8 +39,8 @@ def changes_since_last(run: Run) -> RunChanges | None:
 def compare(before: Run, after: Run) -> RunChanges:
     """What differs between two runs of one pipeline."""
     spec: list[spec_diff.NodeChange] = []
-    if before.version_id != after.version_id:
-        changes = spec_diff.compare(specs.parse(before.version.spec), specs.parse(after.version.spec))
+    if before.version_id != after.version_id or before.given != after.given:
+        changes = spec_diff.compare(spec_of(before), spec_of(after))
         spec = [change for change in changes if change.kind != "same"]
     old = {step.node: step for step in before.steps.all()}
     data: list[str] = []
@@ -55,6 +55,11 @@ def compare(before: Run, after: Run) -> RunChanges:
         if was.facts and step.facts and was.facts != step.facts and was.params == step.params:
             data.append(_told(was, step))
     return RunChanges(before, spec, data, code)
+
+
+def spec_of(run: Run) -> specs.Spec:
+    """What a run carries out: its version, with the values given at its start."""
+    return overrides.lay_over(specs.parse(run.version.spec), run.given)
 
 
 def _told(was: StepRun, step: StepRun) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -82,9 +82,15 @@ def save_by_slug(workspace: Workspace, *, slug: str, name: str, spec: specs.Spec
     return pipeline
 
 
-def with_params(draft: Mapping[str, Any], node_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a draft in which one node has other params. Raises ``KeyError`` for an unknown node."""
+def with_params(
+    draft: Mapping[str, Any], node_id: str, params: Mapping[str, Any], *, ask: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """A copy of a draft in which one node has other params, and asks for others when ``ask`` is given.
+
+    Raises ``KeyError`` for an unknown node.
+    """
     if all(node["id"] != node_id for node in draft["nodes"]):
         raise KeyError(node_id)
-    nodes = [{**node, "params": dict(params)} if node["id"] == node_id else node for node in draft["nodes"]]
+    changed: dict[str, Any] = {"params": dict(params)} if ask is None else {"params": dict(params), "ask": list(ask)}
+    nodes = [{**node, **changed} if node["id"] == node_id else node for node in draft["nodes"]]
     return {**draft, "nodes": nodes}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import time
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from django import forms
 
+from pipelines.models import Schedule
 from pipelines.spec import MAX_BYTES
 from studio.models import ProviderCredential, Workspace
 from vault.models import Dataset
@@ -41,6 +44,70 @@ class TemplateForm(forms.Form):
             case _:
                 return forms.CharField(**common)
         return forms.ChoiceField(choices=[("", "Choose…"), *options], **common)
+
+
+class ScheduleForm(forms.Form):
+    """When a pipeline runs by itself. :meth:`schedule` is what was filled in, not saved."""
+
+    every = forms.ChoiceField(label="When", choices=Schedule.Every.choices, initial=Schedule.Every.DAY)
+    weekday = forms.TypedChoiceField(
+        label="Day", choices=Schedule.Weekday.choices, coerce=int, required=False, empty_value=None,
+        help_text="For every week.",
+    )  # fmt: skip
+    at = forms.TimeField(
+        label="Hour", required=False, initial=time(2, 0), input_formats=["%H:%M", "%H:%M:%S"],
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"), help_text="For every day and every week.",
+    )  # fmt: skip
+    zone = forms.CharField(
+        label="Time zone", required=False, initial="UTC", max_length=60,
+        widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off"}), help_text="For example Europe/Berlin.",
+    )  # fmt: skip
+    dataset = forms.ChoiceField(label="Dataset", required=False, help_text="For a new version of a dataset.")
+    waits = forms.BooleanField(
+        label="Wait for the run before", required=False, initial=True,
+        help_text="Start nothing while a run of this schedule is still going.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.datasets = {d.slug: d for d in Dataset.objects.filter(workspace=workspace)}
+        field = self.fields["dataset"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [("", "Choose…"), *((slug, d.name) for slug, d in self.datasets.items())]
+
+    def clean_zone(self) -> str:
+        """A name of the IANA database."""
+        name = self.cleaned_data["zone"].strip() or "UTC"
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise forms.ValidationError(f"There is no time zone '{name}'. Write it as Europe/Berlin or UTC.") from None
+        if name not in available_timezones():
+            raise forms.ValidationError(f"There is no time zone '{name}'. Write it as Europe/Berlin or UTC.")
+        return str(name)
+
+    def clean(self) -> dict[str, Any]:
+        """What each kind of schedule needs."""
+        values = super().clean() or {}
+        every = values.get("every")
+        if every == Schedule.Every.VERSION and not values.get("dataset") and "dataset" not in self.errors:
+            self.add_error("dataset", "Choose the dataset whose new versions start a run.")
+        if every in (Schedule.Every.DAY, Schedule.Every.WEEK) and values.get("at") is None and "at" not in self.errors:
+            self.add_error("at", "Say at what hour.")
+        if every == Schedule.Every.WEEK and values.get("weekday") is None and "weekday" not in self.errors:
+            self.add_error("weekday", "Say on which day.")
+        return values
+
+    def schedule(self) -> Schedule:
+        """The unsaved schedule, with only what its kind needs."""
+        values = self.cleaned_data
+        made = Schedule(every=values["every"], waits=values["waits"])
+        if made.every == Schedule.Every.VERSION:
+            made.dataset = self.datasets[values["dataset"]]
+            return made
+        made.at, made.zone = values["at"], values["zone"]
+        made.weekday = values["weekday"] if made.every == Schedule.Every.WEEK else None
+        return made
 
 
 class ImportForm(forms.Form):

@@ -115,7 +115,9 @@ class Run(models.Model):
     schedule = models.ForeignKey(
         "Schedule", null=True, blank=True, on_delete=models.SET_NULL, related_name="runs", editable=False
     )
-    """What started it, when nobody pressed the button."""
+    """What it belongs to, when a schedule started it or somebody started it in a schedule's place."""
+    given: Any = models.JSONField(default=dict)
+    """Values given at its start, ``{node: {param: value}}``, laid over those of its version; see ``pipelines.overrides``."""
     pause_after: Any = models.JSONField(default=list)
     """Nodes at whose end the run pauses."""
     paused_at = models.DateTimeField(null=True, blank=True)
@@ -471,6 +473,8 @@ class Schedule(models.Model):
     seen_version = models.PositiveIntegerField(default=0)
     """The newest version of the dataset that was there when it was looked at last."""
     next_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    waits = models.BooleanField(default=True)
+    """Whether it starts nothing while a run of it is still going."""
     active = models.BooleanField(default=True)
     looked_at = models.DateTimeField(null=True, blank=True)
     """When it was due last."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from pipelines import codes, news, pausing
+from pipelines import codes, news, overrides, pausing
 from pipelines import spec as specs
 from pipelines.models import Pipeline, PipelineVersion, Priority, Run, Schedule, StepRun
 from studio import audit, jobs
@@ -23,10 +24,15 @@ from studio.registries import STEPS
 Actor = User | AnonymousUser | None
 
 
-def freeze(pipeline: Pipeline, *, user: Actor, message: str = "") -> PipelineVersion:
-    """The draft as a version: the newest one when nothing changed, else the next number. Raises ``SpecError``."""
+def freeze(
+    pipeline: Pipeline, *, user: Actor, message: str = "", given: overrides.Given = MappingProxyType({})
+) -> PipelineVersion:
+    """The draft as a version: the newest one when nothing changed, else the next number. Raises ``SpecError``.
+
+    ``given``: values its run will have laid over it; what they mend is no problem.
+    """
     spec = specs.parse(pipeline.draft)
-    problems = specs.validate(spec)
+    problems = specs.validate(overrides.lay_over(spec, given))
     if problems:
         raise specs.SpecError(problems)
     with transaction.atomic():
@@ -58,11 +64,12 @@ def start_run(
     priority: int = Priority.NORMAL,
     schedule: Schedule | None = None,
     force: Mapping[str, str] | None = None,
+    given: overrides.Given = MappingProxyType({}),
 ) -> Run:
     """Start a run of a frozen version: params are copied into its steps, and those that are ready are announced.
 
     ``force``: node → how it is done although it could be reused (``pipelines.models.Force``). ``schedule`` is what started
-    it, when nobody did.
+    it, when nobody did. ``given``: values laid over the version's, for this run alone. Raises ``SpecError``.
 
     With a ``request_key`` that was used before, the run it started is returned and nothing new begins.
     """
@@ -73,7 +80,12 @@ def start_run(
                 version,
                 workspace=workspace,
                 user=user,
-                facts={"request_key": request_key, "priority": priority, "schedule": schedule},
+                facts={
+                    "request_key": request_key,
+                    "priority": priority,
+                    "schedule": schedule,
+                    "given": overrides.differences(specs.parse(version.spec), given),
+                },
             )
             if force:
                 from pipelines import redoing
@@ -87,13 +99,15 @@ def start_run(
         return existing
 
 
-def find_live(version: PipelineVersion) -> Run | None:
-    """A run of this version that has not ended, the newest, or None."""
-    return version.runs.filter(state__in=LIVE).order_by("-number").first()
+def find_live(version: PipelineVersion, *, given: overrides.Given = MappingProxyType({})) -> Run | None:
+    """A run of this version with these values that has not ended, the newest, or None."""
+    wanted = overrides.differences(specs.parse(version.spec), given)
+    live = version.runs.filter(state__in=LIVE).order_by("-number")
+    return next((run for run in live if run.given == wanted), None)
 
 
 def _create_run(version: PipelineVersion, *, workspace: Workspace, user: Actor, facts: Mapping[str, Any]) -> Run:
-    spec = specs.parse(version.spec)
+    spec = overrides.lay_over(specs.parse(version.spec), facts["given"])
     problems = specs.validate(spec)
     if problems:
         raise specs.SpecError(problems)
@@ -112,8 +126,14 @@ def _create_run(version: PipelineVersion, *, workspace: Workspace, user: Actor, 
     )
     order = enumerate(spec.order())
     StepRun.objects.bulk_create([_make_step(run, spec, node, position=position) for position, node in order])
-    actor = "schedule" if facts["schedule"] else _actor(user)
-    audit.record(workspace, actor=actor, verb="started", subject=f"run {run.number} of {version}")
+    actor = "schedule" if facts["schedule"] and not isinstance(user, User) else _actor(user)
+    audit.record(
+        workspace,
+        actor=actor,
+        verb="started",
+        subject=f"run {run.number} of {version}",
+        details={"given": facts["given"]} if facts["given"] else {},
+    )
     advance(run.pk)
     return run
 

@@ -4,6 +4,8 @@
 
     {"schema": 1, "nodes": [{"id": "split", "step": "split", "params": {...}, "note": "…"}], "edges": [{"from": "a.rows", "to": "b.rows"}]}
 
+A node may have ``"ask": ["version"]``: the params that are asked when a run is started (see ``pipelines.overrides``).
+
 Node positions on a canvas are kept beside the spec, not in it: moving a box changes nothing that counts. A node's ``note`` is
 documentation: it travels with the spec and changes neither its digest nor any fingerprint.
 """
@@ -43,7 +45,7 @@ ID_PATTERN = "[a-z][a-z0-9_]{0,58}"
 _ID = re.compile(ID_PATTERN)
 ID_RULE = "Use lower-case letters, digits and _, a letter first."
 FIELDS = ("schema", "name", "description", "imports", "nodes", "edges")
-NODE_FIELDS = ("id", "step", "params", "note")
+NODE_FIELDS = ("id", "step", "params", "note", "ask")
 
 
 def is_node_id(text: str) -> bool:
@@ -53,17 +55,22 @@ def is_node_id(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Node:
-    """One step of a spec. ``params`` are the values given; defaults are not filled in. ``note``: what people should know."""
+    """One step of a spec. ``params`` are the values given; defaults are not filled in. ``note``: what people should know.
+
+    ``ask``: names of the params that whoever starts a run is asked for; the values of ``params`` are then what is proposed.
+    """
 
     id: str
     step: str
     params: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+    ask: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The node as JSON values, without what is empty."""
         note = {"note": self.note} if self.note else {}
-        return {"id": self.id, "step": self.step, **note, "params": dict(self.params)}
+        ask = {"ask": list(self.ask)} if self.ask else {}
+        return {"id": self.id, "step": self.step, **note, "params": dict(self.params), **ask}
 
 
 @dataclass(frozen=True)
@@ -209,7 +216,11 @@ def _parse_nodes(value: Any, problems: list[Problem]) -> Iterable[Node]:
                 Problem(f"A note is text of at most {MAX_NOTE:,} characters.", node=node_id[:60], field="note")
             )
             continue
-        yield Node(id=node_id, step=item["step"], params=params, note=note)
+        ask = item.get("ask") or []
+        if not isinstance(ask, list) or not all(isinstance(name, str) for name in ask):
+            problems.append(Problem("'ask' must be a list of parameter names.", node=node_id[:60], field="ask"))
+            continue
+        yield Node(id=node_id, step=item["step"], params=params, note=note, ask=tuple(dict.fromkeys(ask)))
 
 
 def _unknown_node_fields(item: Mapping[str, Any]) -> list[Problem]:
@@ -259,6 +270,7 @@ def validate(spec: Spec) -> list[Problem]:
             continue
         steps[node.id] = STEPS[node.step]
         problems += _param_problems(node, steps[node.id])
+        problems += _ask_problems(node, steps[node.id])
     problems += _edge_problems(spec, steps)
     problems += _wiring_problems(spec, steps)
     try:
@@ -282,6 +294,19 @@ def _param_problems(node: Node, step: Any) -> list[Problem]:
             found.append(Problem(message, fix=fix, node=node.id, field=_short(name)))
         return found
     return []
+
+
+def _ask_problems(node: Node, step: Any) -> list[Problem]:
+    known = list(step.Params.model_fields)
+    return [
+        Problem(
+            f"'ask' names '{_short(name)}', which is no parameter of {step.label}.",
+            fix=_near(name, known),
+            node=node.id,
+            field="ask",
+        )
+        for name in [name for name in node.ask if name not in known][:20]
+    ]
 
 
 def _edge_problems(spec: Spec, steps: Mapping[str, Any]) -> list[Problem]:

@@ -43,6 +43,8 @@ class NodeChange:
     wires_added: tuple[str, ...] = ()
     wires_removed: tuple[str, ...] = ()
     replaced: str = ""
+    asks: str | None = None
+    """What is asked at start now, where that changed; "nothing" for nothing."""
 
 
 def compare(before: Spec, after: Spec) -> list[NodeChange]:
@@ -75,8 +77,9 @@ def _change(name: str, old: Any, new: Any, wires: tuple[dict[str, set[str]], dic
         return NodeChange(name, kind, node.step, label, tuple(_params(node.step, old, new)), added, removed)
     replaced = old.step if old.step != new.step else ""
     params = (*_params(node.step, old, new), *_note(old, new))
-    kind = "changed" if params or added or removed or replaced else "same"
-    return NodeChange(name, kind, node.step, label, params, added, removed, replaced)
+    asks = (", ".join(_labels(node.step, new.ask)) or "nothing") if old.ask != new.ask else None
+    kind = "changed" if params or added or removed or replaced or asks else "same"
+    return NodeChange(name, kind, node.step, label, params, added, removed, replaced, asks)
 
 
 def _params(step: str, old: Any, new: Any) -> Iterator[ParamChange]:
@@ -98,6 +101,11 @@ def _params(step: str, old: Any, new: Any) -> Iterator[ParamChange]:
 def _note(old: Any, new: Any) -> Iterator[ParamChange]:
     if old.note != new.note:
         yield ParamChange("note", "Note", old.note or "no note", new.note or "no note")
+
+
+def _labels(step: str, names: tuple[str, ...]) -> list[str]:
+    known = {f.name: f.label for f in describe(STEPS[step].Params)} if step in STEPS else {}
+    return [known.get(name, name) for name in names]
 
 
 def _text(value: Any) -> str:

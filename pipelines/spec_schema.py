@@ -19,7 +19,10 @@ def json_schema() -> dict[str, Any]:
         definitions[name] = {**params, "title": step.label, "description": step.help}
         choices.append({
             "if": {"properties": {"step": {"const": name}}, "required": ["step"]},
-            "then": {"properties": {"params": {"$ref": f"#/$defs/{name}"}}},
+            "then": {"properties": {
+                "params": {"$ref": f"#/$defs/{name}"},
+                "ask": {"items": {"enum": [*step.Params.model_fields]}} if step.Params.model_fields else {"maxItems": 0},
+            }},
         })  # fmt: skip
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -45,6 +48,12 @@ def json_schema() -> dict[str, Any]:
                     "step": {"enum": [*STEPS]},
                     "note": {"type": "string", "maxLength": MAX_NOTE, "description": "For people; changes no result."},
                     "params": {"type": "object"},
+                    "ask": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "uniqueItems": True,
+                        "description": "Parameters that are asked when a run is started.",
+                    },
                 },
                 "allOf": choices,
             },

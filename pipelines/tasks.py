@@ -4,6 +4,14 @@ from celery import shared_task
 
 
 @shared_task(ignore_result=True)
+def start_scheduled() -> None:
+    """Start the runs of the schedules that are due."""
+    from pipelines import schedules
+
+    schedules.start_due()
+
+
+@shared_task(ignore_result=True)
 def execute_step(step_run_id: str) -> None:
     """Do one attempt of the step that is next in the queue of the one that rang: that one, or a better one."""
     from pipelines import scheduling

@@ -220,6 +220,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"queue": "clock", "expires": 600},
     },
+    "schedules": {
+        "task": "pipelines.tasks.start_scheduled",
+        "schedule": 15.0,
+        "options": {"queue": "clock", "expires": 15},
+    },
     "sweep": {"task": "vault.tasks.sweep", "schedule": 24 * 3600.0, "options": {"queue": "io", "expires": 3600}},
 }
 if CELERY_BROKER_URL.startswith("filesystem://"):

@@ -101,6 +101,8 @@ def page(
         "chosen": chosen,
         "step": STEPS.get(chosen.step) if chosen else None,
         "fields": fields,
+        "asked": spec.node(chosen.id).ask if spec and chosen else (),
+        "asks": any(node.ask for node in spec.nodes) if spec else False,
         "has_advanced": any(f.field.advanced for f in fields),
         "wiring": wiring_fields(pipeline.draft, chosen.id) if chosen else [],
         "plan": plans.get(chosen.id) if chosen else None,
@@ -182,11 +184,14 @@ def save_step(request: WorkspaceRequest, slug: str, node: str) -> HttpResponse:
         raise Http404("No such step in this pipeline.")
     step = STEPS[spec.node(node).step]
     typed = params_lib.parse_form(step.Params, request.POST)
+    asked = request.POST.getlist("ask")
+    # A form without the pins says nothing about them.
+    ask = [name for name in step.Params.model_fields if name in asked] if "with_ask" in request.POST else None
     revision = request.POST.get("revision", "")
     try:
         drafts.save(
             pipeline,
-            spec=drafts.with_params(pipeline.draft, node, tidy(step, typed)),
+            spec=drafts.with_params(pipeline.draft, node, tidy(step, typed), ask=ask),
             revision=int(revision) if revision.isdigit() else -1,
             user=request.user,
         )

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from pipelines import commandline, drafts, pausing, redoing, runs, spec_diff
+from pipelines import commandline, comparing, drafts, pausing, redoing, runs, spec_diff
 from pipelines import spec as specs
 from pipelines.models import Force, Run
 from pipelines.steps.teaching import TeacherParams
@@ -146,7 +146,7 @@ def adopt(request: WorkspaceRequest, number: int) -> HttpResponse:
         kept = _keep_draft(run, user)
         drafts.save(
             pipeline,
-            spec=run.version.spec,
+            spec=comparing.spec_of(run).as_dict(),
             revision=int(revision) if revision.isdigit() else -1,
             user=user,
             layout=pipeline.layout,
@@ -173,7 +173,8 @@ def _start(request: WorkspaceRequest, run: Run, *, from_draft: bool, force: dict
         version = runs.freeze(run.version.pipeline, user=user) if from_draft else run.version
         nodes = {node["id"] for node in version.spec["nodes"]}
         chosen = {node: how for node, how in force.items() if node in nodes}
-        return runs.start_run(version, user=user, request_key=key, force=chosen)
+        given = {} if from_draft else run.given
+        return runs.start_run(version, user=user, request_key=key, force=chosen, given=given)
     except specs.SpecError as error:
         messages.error(request, f"The run was not started: {error.problems[0]}")
     except StudioError as error:

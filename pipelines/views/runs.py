@@ -11,11 +11,11 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from pipelines import attempts, comparing, runlist, runs, timeline
+from pipelines import attempts, commandline, comparing, runlist, runs, timeline
 from pipelines import spec as specs
 from pipelines.models import Pipeline, Priority, Run, StepRun
 from pipelines.runpages import StepView, graph, output_views, step_views, total_cost
-from pipelines.views import builder, lookup
+from pipelines.views import builder, lookup, starting
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
 from studio.lib.errors import StudioError
@@ -81,6 +81,8 @@ def show(request: WorkspaceRequest, number: int) -> HttpResponse:
         "hero": training is not None and (not run.is_finished or bool(request.GET.get("hero"))),
         "spans": timeline.draw(run, views, attempts.list_attempts(run)),
         "results": results,
+        "given": starting.describe_given(run),
+        "given_command": commandline.command_of(run) if run.given else "",
         "waiting": [v for v in views if v.step.state == State.WAITING],
         "failed": [v for v in views if v.step.state == State.FAILED],
     }
@@ -97,23 +99,12 @@ def start(request: WorkspaceRequest, slug: str) -> HttpResponse:
     The same form sent twice, or a second tab, starts one run; ``another`` starts a second one on purpose.
     """
     pipeline = lookup.get_pipeline(request, slug)
-    user = cast(User, request.user)
     try:
-        version = runs.freeze(pipeline, user=user)
-        twin = None if request.POST.get("another") else runs.find_live(version)
-        if twin is not None:
-            messages.info(
-                request,
-                f"Run {twin.number} of this very version is already under way; no second one was started. "
-                "To start another all the same, use the menu beside Start run.",
-            )
-            return redirect(twin)
-        run = runs.start_run(version, user=user, request_key=request.POST.get("request_key", "")[:64])
+        return starting.begin(request, pipeline, given={})
     except specs.SpecError as error:
         count = len(error.problems)
         messages.error(request, f"The run was not started: {count} problem{'s' * (count != 1)} to mend first.")
         return builder.page(request, pipeline, selected=error.problems[0].node or None, status=422)
-    return redirect(run)
 
 
 @require_POST

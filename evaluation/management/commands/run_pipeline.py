@@ -18,7 +18,7 @@ from django.utils.text import slugify
 from evaluation import report_text
 from evaluation.models import Scorecard
 from evaluation.scorecards import read_report, scorecard_of
-from pipelines import codes, drafts, runs
+from pipelines import codes, drafts, overrides, runs
 from pipelines import spec as specs
 from pipelines.models import Force, Run, StepRun
 from studio.accounts import ensure_workspace
@@ -48,16 +48,15 @@ def named_value(text: str) -> tuple[str, str, Any]:
         raise argparse.ArgumentTypeError(f"The value of '{text}' can't be read as YAML") from None
 
 
-def with_values(document: dict[str, Any], values: Sequence[tuple[str, str, Any]]) -> dict[str, Any]:
-    """The spec with these parameters of its nodes in place of those it has. Raises ``StudioError`` for an unknown node."""
-    nodes = [dict(node) for node in document.get("nodes") or [] if isinstance(node, dict)]
-    by_id = {node.get("id"): node for node in nodes}
+def as_given(spec: specs.Spec, values: Sequence[tuple[str, str, Any]]) -> dict[str, dict[str, Any]]:
+    """``NODE.PARAM=VALUE`` triples as values of one run. Raises ``StudioError`` for an unknown node."""
+    known = [node.id for node in spec.nodes]
+    given: dict[str, dict[str, Any]] = {}
     for name, param, value in values:
-        if name not in by_id:
-            known = ", ".join(str(known) for known in by_id)
-            raise StudioError(f"The spec has no step '{name}'.", action=f"Its steps are {known}.")
-        by_id[name]["params"] = {**(by_id[name].get("params") or {}), param: value}
-    return {**document, "nodes": nodes} if values else document
+        if name not in known:
+            raise StudioError(f"The spec has no step '{name}'.", action=f"Its steps are {', '.join(known)}.")
+        given.setdefault(name, {})[param] = value
+    return overrides.differences(spec, given)
 
 
 class Command(BaseCommand):
@@ -88,7 +87,7 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="NODE.PARAM=VALUE",
-            help="use this value instead of the spec's, for example student.epochs=3; may be given often",
+            help="use this value instead of the spec's in this run, for example student.epochs=3; may be given often",
         )
         parser.add_argument(
             "--force",
@@ -129,9 +128,8 @@ class Command(BaseCommand):
     def _prepare(self, options: dict[str, Any], workspace: Workspace) -> Run:
         path: Path = options["spec"]
         document = specs.load_text(path.read_bytes().decode("utf-8", "replace"))
-        if options["set"]:
-            document = with_values(document, options["set"])
         spec = specs.parse(document)
+        given = as_given(spec, options["set"])
         imports = document.get("imports") or {}
         for name, file in options["dataset"]:
             mapping = imports.get(name) or {}
@@ -147,14 +145,14 @@ class Command(BaseCommand):
         name = str(document.get("name") or path.stem)
         slug = options["pipeline"] or slugify(name)[:80] or "pipeline"
         pipeline = drafts.save_by_slug(workspace, slug=slug, name=name, spec=spec)
-        version = runs.freeze(pipeline, user=None, message=f"From {path.name}")
+        version = runs.freeze(pipeline, user=None, message=f"From {path.name}", given=given)
         force = dict.fromkeys(options["force"], Force.AGAIN) | dict.fromkeys(options["ask_anew"], Force.ANEW)
-        newest = version.runs.order_by("-number").first()
+        newest = next((run for run in version.runs.order_by("-number") if run.given == given), None)
         if newest is not None and not force and can_continue(newest):
             self.stdout.write(f"Continuing run {newest.number}.")
             runs.retry_run(newest, user=None)
             return newest
-        run = runs.start_run(version, user=None, force=force)
+        run = runs.start_run(version, user=None, force=force, given=given)
         self.stdout.write(f"Started run {run.number}.")
         return run
 

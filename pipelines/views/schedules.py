@@ -1,0 +1,98 @@
+"""The schedules of a pipeline: listed, added, paused, removed, and started by hand."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from zoneinfo import available_timezones
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from pipelines import schedules
+from pipelines import spec as specs
+from pipelines.forms import ScheduleForm
+from pipelines.models import Pipeline, Schedule
+from pipelines.views.lookup import get_pipeline, judge
+from studio.access import WorkspaceRequest, role_required
+
+MOST = 20
+"""Schedules of one pipeline."""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@role_required("viewer")
+def index(request: WorkspaceRequest, slug: str) -> HttpResponse:
+    """When the pipeline runs by itself and how that went; a POST adds a schedule."""
+    pipeline = get_pipeline(request, slug)
+    if request.method != "POST":
+        return _page(request, pipeline, ScheduleForm(workspace=request.workspace))
+    if not request.membership.at_least("editor"):
+        raise PermissionDenied("Only an editor may add a schedule.")
+    form = ScheduleForm(request.POST, workspace=request.workspace)
+    if form.is_valid() and pipeline.schedules.count() >= MOST:
+        form.add_error(None, f"A pipeline has at most {MOST} schedules. Remove one you no longer need.")
+    if not form.is_valid():
+        return _page(request, pipeline, form, status=422)
+    made = form.schedule()
+    made.pipeline = pipeline
+    schedules.add(made, user=cast(User, request.user))
+    messages.success(request, f"This pipeline will run {made}.")
+    warning = schedules.warn_of_fixed_data(pipeline, made.dataset) if made.dataset else ""
+    if warning:
+        messages.warning(request, warning)
+    return redirect("schedules", request.workspace.slug, pipeline.slug)
+
+
+def _page(request: WorkspaceRequest, pipeline: Pipeline, form: ScheduleForm, *, status: int = 200) -> HttpResponse:
+    rows = list(pipeline.schedules.select_related("dataset", "created_by"))
+    _, problems = judge(pipeline.draft)
+    context: dict[str, Any] = {
+        "pipeline": pipeline,
+        "rows": [(row, row.runs.order_by("-number").first()) for row in rows],
+        "form": form,
+        "problems": problems,
+        "zones": sorted(available_timezones()),
+    }
+    return render(request, "pipelines/schedules.html", context, status=status)
+
+
+def _get(request: WorkspaceRequest, slug: str, pk: Any) -> Schedule:
+    """The pipeline's schedule with this id, or 404."""
+    found = Schedule.objects.select_related("pipeline__workspace", "dataset")
+    return get_object_or_404(found, pk=pk, pipeline__slug=slug, pipeline__workspace=request.workspace)
+
+
+@require_POST
+@role_required("editor")
+def pause(request: WorkspaceRequest, slug: str, pk: Any) -> HttpResponse:
+    """Pause a schedule, or let a paused one go on."""
+    schedule = _get(request, slug, pk)
+    schedules.set_active(schedule, active=not schedule.active, user=cast(User, request.user))
+    messages.success(request, "The schedule goes on." if schedule.active else "The schedule is paused.")
+    return redirect("schedules", request.workspace.slug, slug)
+
+
+@require_POST
+@role_required("editor")
+def remove(request: WorkspaceRequest, slug: str, pk: Any) -> HttpResponse:
+    """Delete a schedule."""
+    schedules.remove(_get(request, slug, pk), user=cast(User, request.user))
+    messages.success(request, "The schedule is removed. The runs it started stay.")
+    return redirect("schedules", request.workspace.slug, slug)
+
+
+@require_POST
+@role_required("editor")
+def run_now(request: WorkspaceRequest, slug: str, pk: Any) -> HttpResponse:
+    """Start a run now in the schedule's place."""
+    schedule = _get(request, slug, pk)
+    try:
+        return redirect(schedules.run_now(schedule, user=cast(User, request.user)))
+    except specs.SpecError as error:
+        count = len(error.problems)
+        messages.error(request, f"The run was not started: {count} problem{'s' * (count != 1)} to mend first.")
+        return redirect(schedule.pipeline)
