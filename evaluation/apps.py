@@ -15,6 +15,7 @@ class EvaluationConfig(AppConfig):
         what waits for whose signature. Follow who joins and leaves a team."""
         from django.db.models.signals import post_delete, post_save
 
+        from evaluation.blind import rounds
         from evaluation.confidences import student_confidences
         from evaluation.signoff.waiting import waiting_items
         from evaluation.uses import find_uses
@@ -26,6 +27,7 @@ class EvaluationConfig(AppConfig):
         uses.register(find_uses)
         confidence.register(student_confidences)
         waiting.register(waiting_items)
+        waiting.register(rounds.waiting_items)
         post_delete.connect(_people_changed, sender=Membership)
         post_save.connect(_people_changed, sender=Membership)
 

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from evaluation.views import breakeven, comparison, evaluations, flagged, home, leaderboard, models, rows, sign_off
+from evaluation.views import (
+    blind,
+    breakeven,
+    comparison,
+    evaluations,
+    flagged,
+    home,
+    leaderboard,
+    models,
+    rows,
+    sharing,
+    sign_off,
+)
 
 urlpatterns = [
     path("palette/", home.palette, name="palette"),
@@ -23,6 +35,15 @@ urlpatterns = [
     path("evaluations/<uuid:pk>/sign-off/decide/", sign_off.decide, name="sign_off_decide"),
     path("evaluations/<uuid:pk>/sign-off/withdraw/", sign_off.withdraw, name="sign_off_withdraw"),
     path("evaluations/<uuid:pk>/sign-off/ask/", sign_off.ask, name="sign_off_ask"),
+    path("evaluations/<uuid:pk>/blind/", blind.index, name="blind_reviews"),
+    path("evaluations/<uuid:pk>/blind/start/", blind.start, name="blind_start"),
+    path("evaluations/<uuid:pk>/blind/<int:number>/", blind.show, name="blind_review"),
+    path("evaluations/<uuid:pk>/blind/<int:number>/close/", blind.close, name="blind_close"),
+    path("evaluations/<uuid:pk>/blind/<int:number>/desk/", blind.desk, name="blind_desk"),
+    path("evaluations/<uuid:pk>/blind/<int:number>/vote/<int:task>/", blind.vote, name="blind_vote"),
+    path("evaluations/<uuid:pk>/blind/<int:number>/undo/<int:task>/", blind.undo, name="blind_undo"),
+    path("evaluations/<uuid:pk>/links/", sharing.index, name="report_shares"),
+    path("evaluations/<uuid:pk>/links/<uuid:share>/revoke/", sharing.revoke, name="report_share_revoke"),
     path("settings/sign-off/", sign_off.rules, name="sign_off_rules"),
     path("models/", models.index, name="models"),
     path("models/<uuid:pk>/", models.show, name="model"),

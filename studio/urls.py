@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
-from evaluation.views import home
+from evaluation.views import home, sharing
 from studio.views import accounts, comments, credentials, health, members, notifications, styleguide, webhooks, workers
 
 urlpatterns = [
@@ -20,6 +20,7 @@ urlpatterns = [
     path("account/address/<str:token>/", notifications.confirm, name="email_confirm"),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("styleguide/drawer/", styleguide.styleguide_drawer, name="styleguide_drawer"),
+    path("s/<str:token>/", sharing.shared, name="shared_report"),
     path("w/<slug:workspace>/", home.show, name="workspace_home"),
     path("w/<slug:workspace>/settings/", members.index, name="members"),
     path("w/<slug:workspace>/settings/people/<int:pk>/", members.change, name="member_change"),

@@ -20,7 +20,8 @@ def freeze(card: Scorecard) -> dict[str, Any]:
     """Everything a signature covers, as it is now::
 
     {"report": sha, "figures": digest, "spec": {"digest", "content"}, "data": {sha: "port of step"},
-     "weights": {"adapter": sha, "gguf": {sha: name}}, "steps": {node: {"fingerprint", "outputs": {port: sha}}}}
+     "weights": {"adapter": sha, "gguf": {sha: name}}, "blind": {number: digest},
+         "steps": {node: {"fingerprint", "outputs": {port: sha}}}}
     """
     version = card.step_run.run.version
     steps = line_of(card.step_run)
@@ -38,6 +39,10 @@ def freeze(card: Scorecard) -> dict[str, Any]:
         "weights": {
             "adapter": card.student_sha,
             "gguf": {model.sha256: str(model.meta.get("name") or "GGUF") for model in exported(card)},
+        },
+        "blind": {
+            str(review.number): fingerprint(review.outcome)
+            for review in card.blind_reviews.filter(closed_at__isnull=False)
         },
         "steps": {
             node: {
@@ -102,6 +107,9 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     found += [f"The step “{node}” was put before the report." for node in now["steps"] if node not in before["steps"]]
     if before["weights"]["adapter"] != now["weights"]["adapter"]:
         found.append("The student's weights are others.")
+    for number, digest in before.get("blind", {}).items():
+        if now["blind"].get(number) != digest:
+            found.append(f"The result of blind review {number} changed.")
     for sha, name in before["weights"]["gguf"].items():
         if sha not in now["weights"]["gguf"]:
             found.append(f"The model file “{name}” ({sha[:8]}) is gone.")

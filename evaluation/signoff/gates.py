@@ -8,6 +8,7 @@ from evaluation.models import Scorecard, Tone
 from evaluation.signoff.freezing import exported, line_of
 from evaluation.signoff.policy import Policy
 from pipelines.models import StepOutput, StepRun
+from studio import comments
 from studio.jobs import State
 from studio.registries import METRICS
 
@@ -34,6 +35,8 @@ def check(card: Scorecard, policy: Policy) -> list[Gate]:
         gates.append(_parity(card))
     if policy.no_leakage:
         gates.append(_no_leakage(card))
+    if policy.comments_resolved:
+        gates.append(_comments(card))
     return gates
 
 
@@ -86,6 +89,14 @@ def _no_leakage(card: Scorecard) -> Gate:
     return Gate(
         "no_leakage", label, False, "No leakage guard compared the training rows with these held-out rows in this run."
     )
+
+
+def _comments(card: Scorecard) -> Gate:
+    """Threads of the report and of its rows. One that is opened after the approval does not void it."""
+    left = comments.count_open(card.workspace, "report", str(card.pk))
+    left += sum(comments.count_open_under(card.workspace, "report_row", f"{card.pk}:").values())
+    text = f"{left} thread{'s are' if left != 1 else ' is'} open." if left else "None is open."
+    return Gate("comments", "Comments resolved", not left, text)
 
 
 def _guards(step: StepRun, sha: str) -> bool:

@@ -34,6 +34,7 @@ class Policy(BaseModel):
     non_inferior: bool = False
     parity: bool = False
     no_leakage: bool = False
+    comments_resolved: bool = False
 
     @model_validator(mode="after")
     def fits(self) -> Self:

@@ -206,7 +206,7 @@ def _check_list(rules: Policy, checked: Sequence[str]) -> None:
 
 def _check_gates(card: Scorecard, rules: Policy) -> None:
     """A signature covers only what was there: nobody approves ahead of a gate."""
-    closed = [gate for gate in gates.check(card, rules) if not gate.ok]
+    closed = [gate for gate in gates.check(card, rules) if not gate.ok and gate.name != "comments"]
     if closed:
         raise StudioError(
             f"A gate is closed, so this can't be approved: {closed[0].label}. {closed[0].text}",
@@ -322,6 +322,8 @@ def reasons_to_void(found: SignOff, *, deep: bool = False) -> list[str]:
         return []
     card = found.scorecard
     found_out = freezing.changes(found.frozen, freezing.freeze(card)) + freezing.damage(found.frozen, deep=deep)
+    if card.replaced_at is not None:
+        found_out.insert(0, "The evaluation was done again; this is the report of an earlier attempt.")
     rules = policy_of(card.workspace)
     if rules.model_dump(mode="json") != policy.read(found.policy).model_dump(mode="json"):
         found_out.append("The workspace's rules for signing changed.")

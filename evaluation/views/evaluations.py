@@ -14,6 +14,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from evaluation import report_text
+from evaluation.blind.show import closed_of
 from evaluation.models import Scorecard
 from evaluation.report_page import report_context, sample_rows, since_earlier, title_of
 from evaluation.scorecards import read_report
@@ -86,6 +87,7 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
         "sample": sample_rows(table, rows_url=rows_url),
         "since": since_earlier(card, table, rows_url=rows_url),
         "box": box_for(card, request.membership),
+        "blind": closed_of(card, report),
     }
     return render(request, "evaluation/report.html", context)
 

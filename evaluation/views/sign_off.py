@@ -146,6 +146,9 @@ class PolicyForm(forms.Form):
         label="No held-out row in training",
         help_text="A leakage guard compared the training rows with the held-out rows in the run.",
     )
+    comments_resolved = forms.BooleanField(
+        required=False, label="Comments resolved", help_text="No thread on the report or its rows is open."
+    )
     by_interval = forms.BooleanField(
         required=False,
         label="Minimums hold for the lower end of the interval",
@@ -175,7 +178,7 @@ class PolicyForm(forms.Form):
 
     def gates(self) -> list[forms.BoundField]:
         """The fields of the other gates."""
-        return [self[name] for name in ("non_inferior", "parity", "no_leakage")]
+        return [self[name] for name in ("non_inferior", "parity", "no_leakage", "comments_resolved")]
 
     def rules(self) -> Policy:
         """The rules that were typed. Raises ``ValidationError`` of pydantic."""
@@ -188,7 +191,7 @@ class PolicyForm(forms.Form):
         plain = {name: given[name] for name in ("approvals", "least_role", "alone", "by_interval")}
         return Policy(
             **plain,
-            **{name: given[name] for name in ("non_inferior", "parity", "no_leakage")},
+            **{name: given[name] for name in ("non_inferior", "parity", "no_leakage", "comments_resolved")},
             from_editors=given["from_editors"] or 0,
             from_owners=given["from_owners"] or 0,
             checklist=tuple(line.strip() for line in given["checklist"].splitlines() if line.strip()),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
 
 from evaluation.models import Scorecard, Tone
 from evaluation.signoff import gates
 from evaluation.signoff.policy import Policy
 from pipelines.models import StepOutput
+from studio.models import Comment
 from tests.evaluation.conftest import make_step, publish_folder
 
 
@@ -70,3 +73,15 @@ def test_a_leakage_guard_must_have_seen_these_held_out_rows(card: Scorecard) -> 
     card.held_out_sha = held_out.sha256
     assert gate().ok
     assert gate().text == "The leakage guard compared them and held back 3 rows."
+
+
+def test_open_threads_on_the_report_or_its_rows_close_the_gate(card: Scorecard, reviewer: User) -> None:
+    def gate() -> gates.Gate:
+        return gates.check(card, Policy(comments_resolved=True))[0]
+
+    assert gate().ok
+    for kind, key in (("report", str(card.pk)), ("report_row", f"{card.pk}:2")):
+        Comment.objects.create(workspace=card.workspace, kind=kind, key=key, author=reviewer, text="Why?")
+    assert (gate().ok, gate().text) == (False, "2 threads are open.")
+    Comment.objects.update(resolved_at=timezone.now(), resolved_by=reviewer)
+    assert gate().ok
