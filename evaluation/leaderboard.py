@@ -39,7 +39,13 @@ class Entry:
     candidate: str
     kind: str
     scores: Mapping[str, tuple[float, float | None, float | None, int]]
-    failed_note: str = ""
+    first: bool = True
+    """The first candidate of its kind in its evaluation: the one that the rows page calls the student."""
+
+    @property
+    def key(self) -> str:
+        """What it is found by: an evaluation may have several students (quantised ones)."""
+        return f"{self.card}:{self.candidate}"
 
     def value(self, metric: str) -> float | None:
         """The figure, or None where it has none."""
@@ -91,7 +97,7 @@ def boards_of(entries: Sequence[Entry], *, metric: str) -> list[Board]:
 def heads_of(
     entries: Sequence[Entry], shared: Mapping[tuple[str, str], Shared], *, rows_url: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The table of who beats whom: ``shared[a, b]`` compares the students of cards a and b (row minus column).
+    """The table of who beats whom: ``shared[a, b]`` compares the entries with keys a and b (row minus column).
 
     ``rows_url``: card → the address of its rows.
     """
@@ -99,7 +105,7 @@ def heads_of(
     for a in entries:
         cells: list[dict[str, Any] | None] = []
         for b in entries:
-            pair = shared.get((a.card, b.card))
+            pair = shared.get((a.key, b.key))
             cells.append(None if pair is None else _cell(a, b, pair, rows_url=rows_url[a.card]))
         wins = sum(1 for c in cells if c and c["tone"] == "ahead")
         lines.append({"entry": a, "cells": cells, "wins": wins})
@@ -119,7 +125,7 @@ def _cell(a: Entry, b: Entry, pair: Shared, *, rows_url: str) -> dict[str, Any]:
         "n": int(counts.n),
         "title": f"{a.title} − {b.title}: right alone on {int(counts.only_a):,}, wrong alone on {int(counts.only_b):,} of "
         f"{int(counts.n):,} shared rows; McNemar {p_value(pair.p)}",
-        "href": f"{rows_url}?vs={b.card}&view=changed" if counts.n else "",
+        "href": f"{rows_url}?vs={b.card}&view=changed" if counts.n and a.first and b.first and a.card != b.card else "",
     }
 
 
@@ -130,7 +136,7 @@ def trends_of(entries: Sequence[Entry], *, metric: str, most: int = 6) -> list[d
     """
     by_pipeline: dict[str, list[Entry]] = {}
     for entry in sorted(entries, key=lambda e: e.at):
-        if entry.kind == "student" and entry.value(metric) is not None:
+        if entry.kind == "student" and entry.first and entry.value(metric) is not None:
             by_pipeline.setdefault(entry.pipeline, []).append(entry)
     if not by_pipeline:
         return []

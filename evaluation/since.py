@@ -94,7 +94,7 @@ def describe(shared: Shared, *, rows_url: str, versus: str) -> dict[str, Any]:
         ],
         "difference": points(d.value, signed=True) if d else "–",
         "low": points(d.low, signed=True).split()[0] if d else "",
-        "high": points(d.high, signed=True) if d else "",
+        "high": points(d.high, signed=True).split()[0] if d else "",
         "interval": point_range(d) if d else "",
         "p": f"McNemar {p_value(shared.p)}" if counts.n else "",
     }

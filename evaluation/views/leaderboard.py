@@ -69,9 +69,9 @@ def show(request: WorkspaceRequest) -> HttpResponseBase:
     }
     if len(heads) > 1:
         shared, gone = compare(heads, {str(card.pk): card for card in found})
-        there = [e for e in heads if e.card not in gone]
+        there = [e for e in heads if e.key not in gone]
         rows_url = {e.card: reverse("evaluation_rows", args=[request.workspace.slug, e.card]) for e in heads}
-        context |= {"heads": heads_of(there, shared, rows_url=rows_url), "gone": [e for e in heads if e.card in gone]}
+        context |= {"heads": heads_of(there, shared, rows_url=rows_url), "gone": [e for e in heads if e.key in gone]}
     return render(request, "evaluation/leaderboard.html", context)
 
 
@@ -89,35 +89,42 @@ def entries_of(card: Scorecard) -> list[Entry]:
     if not any(kind == "student" for _, kind in scores) and card.student_sha:
         # A student that could not be judged is shown without a figure, not left out.
         scores["student", "student"] = {}
-    return [
-        Entry(
-            card=str(card.pk),
-            title=f"{run.version.pipeline.name}, run {run.number}",
-            pipeline=run.version.pipeline.name,
-            href=card.get_absolute_url(),
-            at=card.created_at,
-            rows_set=card.row_set or f"{card.held_out_sha[:12]}-{card.rows}",
-            rows=card.rows,
-            candidate=candidate,
-            kind=kind,
-            scores=found,
+    several = sum(kind == "student" for _, kind in scores) > 1
+    seen: set[str] = set()
+    found = []
+    for (candidate, kind), figures in scores.items():
+        name = f"{run.version.pipeline.name}, run {run.number}"
+        found.append(
+            Entry(
+                card=str(card.pk),
+                title=f"{name}, {candidate.replace('_', ' ')}" if several and kind == "student" else name,
+                pipeline=run.version.pipeline.name,
+                href=card.get_absolute_url(),
+                at=card.created_at,
+                rows_set=card.row_set or f"{card.held_out_sha[:12]}-{card.rows}",
+                rows=card.rows,
+                candidate=candidate,
+                kind=kind,
+                scores=figures,
+                first=kind not in seen,
+            )
         )
-        for (candidate, kind), found in scores.items()
-    ]
+        seen.add(kind)
+    return found
 
 
 def compare(heads: list[Entry], cards: dict[str, Scorecard]) -> tuple[dict[tuple[str, str], Shared], set[str]]:
-    """Every two of these students on the rows they share; also the evaluations whose files are gone."""
+    """Every two of these students on the rows they share, by key; also those whose files are gone."""
     tables, gone = {}, set()
     for entry in heads:
         try:
             table = open_items(cards[entry.card])
         except StudioError:
-            gone.add(entry.card)
+            gone.add(entry.key)
             continue
         student = table.marks.candidates.get(entry.candidate)
         if student is not None:
-            tables[entry.card] = (table.marks, student)
+            tables[entry.key] = (table.marks, student)
     return {
         (a, b): share(marks, mine, *tables[b]) for a, (marks, mine) in tables.items() for b in tables if a != b
     }, gone

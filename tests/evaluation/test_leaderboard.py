@@ -40,16 +40,16 @@ def test_the_metric_asked_for_or_the_first_that_is_known() -> None:
 def test_head_to_head_says_who_is_ahead_only_where_the_interval_leaves_zero_out() -> None:
     a, b = entry("a", 0.9), entry("b", 0.8)
     sure = Shared(PairedCounts(100, 40, 2, 10), 42, 0, 0)
-    table = heads_of([a, b], {("a", "b"): sure}, rows_url={"a": "/a/rows/", "b": "/b/rows/"})
+    table = heads_of([a, b], {("a:student", "b:student"): sure}, rows_url={"a": "/a/rows/", "b": "/b/rows/"})
     cell = table["lines"][0]["cells"][1]
     assert (cell["tone"], cell["won"], cell["lost"], cell["href"]) == ("ahead", 40, 2, "/a/rows/?vs=b&view=changed")
     assert table["lines"][0]["wins"] == 1
     assert table["lines"][1]["cells"] == [None, None]
     unsure = Shared(PairedCounts(100, 3, 2, 10), 5, 0, 0)
-    cell = heads_of([a, b], {("a", "b"): unsure}, rows_url={"a": "", "b": ""})["lines"][0]["cells"][1]
+    cell = heads_of([a, b], {("a:student", "b:student"): unsure}, rows_url={"a": "", "b": ""})["lines"][0]["cells"][1]
     assert (cell["tone"], cell["word"]) == ("", "no telling")
     nothing = Shared(PairedCounts(0, 0, 0, 0), 0, 100, 100)
-    cell = heads_of([a, b], {("a", "b"): nothing}, rows_url={"a": "", "b": ""})["lines"][0]["cells"][1]
+    cell = heads_of([a, b], {("a:student", "b:student"): nothing}, rows_url={"a": "", "b": ""})["lines"][0]["cells"][1]
     assert (cell["text"], cell["word"], cell["href"]) == ("–", "no shared row", "")
 
 

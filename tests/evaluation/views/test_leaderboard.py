@@ -37,6 +37,23 @@ def test_evaluations_over_the_same_rows_share_a_table_and_meet_head_to_head(
     assert "no telling" in page
 
 
+def test_several_students_of_one_evaluation_meet_each_other_with_their_own_answers(
+    viewer_client: Client, workspace: Workspace
+) -> None:
+    rows = make_rows([("card", "card")] * 4)
+    small = Candidate(
+        "student_q4", "Q4", "student", make_candidate("student", ["cash", "cash", "card", "card"]).answers
+    )
+    record_evaluation(
+        workspace, rows, [make_candidate("student", ["card"] * 4), small], Options(labels=["card", "cash"])
+    )
+    page = viewer_client.get(URL).content.decode()
+    assert "Cards 1, run 1, student q4" in page
+    assert "2 : 0, " in page
+    assert "0 : 2, " in page
+    assert "view=changed" not in page
+
+
 def test_different_test_sets_are_said_and_kept_apart(
     viewer_client: Client, workspace: Workspace, scorecard: Scorecard, later: Scorecard
 ) -> None:
