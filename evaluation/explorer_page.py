@@ -127,16 +127,17 @@ def pages(page: ItemPage, *, total: int, address: Address) -> dict[str, Any]:
 
 
 def answers_of(row: ItemRow, report: Mapping[str, Any], *, earlier: ItemRow | None) -> list[dict[str, Any]]:
-    """Every answer to an opened row, with what it is held against word by word: the reference, else the teacher's answer."""
+    """Every answer to an opened row, with what free text is held against word by word: the reference, else the teacher's."""
     kinds = {c["name"]: c["kind"] for c in report["candidates"]}
-    by_name = row.by_name
+    is_text, by_name = report["task"] == "text", row.by_name
     shown = []
     for candidate in report["candidates"]:
         answer = by_name[candidate["name"]]
         target, what = row.reference, "the reference"
         if target is None and candidate["kind"] != "teacher":
             target, what = row.teacher, "the teacher's answer"
-        differs = target is not None and answer.said is not None and answer.said != target
+        # A label is one word: struck through and written anew, it would say less than the tag beside it.
+        differs = is_text and target is not None and answer.said is not None and answer.said != target
         shown.append({"candidate": candidate, "answer": answer, "target": target if differs else None, "what": what})
     student = next((n for n, kind in kinds.items() if kind == "student"), "")
     if earlier is not None and student:
@@ -145,7 +146,7 @@ def answers_of(row: ItemRow, report: Mapping[str, Any], *, earlier: ItemRow | No
         )
         if before is not None:
             now = by_name[student].said
-            differs = now is not None and before.said is not None and now != before.said
+            differs = is_text and now is not None and before.said is not None and now != before.said
             label = {"name": "earlier", "label": "Earlier student", "kind": "student"}
             shown.append(
                 {

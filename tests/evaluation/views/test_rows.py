@@ -10,7 +10,7 @@ from evaluation.models import Scorecard
 from evaluation.predictions import Candidate
 from evaluation.report import Options
 from studio.models import Workspace
-from tests.evaluation.conftest import LABELS, make_candidate, record_evaluation
+from tests.evaluation.conftest import LABELS, make_candidate, make_rows, record_evaluation
 from vault import store
 from vault.rows import Row
 
@@ -131,3 +131,16 @@ def test_only_who_may_is_offered_to_flag_and_to_send_on(
     seen = [c.get(url, {"row": "2"}).content for c in (viewer_client, reviewer_client, editor_client)]
     assert [b"data-row-flag" in page for page in seen] == [False, True, True]
     assert [b"Add to the hard rows" in page for page in seen] == [False, False, True]
+
+
+def test_free_text_shows_its_differences_word_by_word_and_labels_do_not(
+    viewer_client: Client, workspace: Workspace, url: str
+) -> None:
+    rows = make_rows([("Open the app.", None), ("Wait five days.", None)])
+    card = record_evaluation(
+        workspace, rows, [make_candidate("student", ["Open the door.", "No."])], Options(), number=5
+    )
+    text = viewer_client.get(reverse("evaluation_rows", args=["lab", card.pk]), {"row": "0"}).content.decode()
+    assert "<del>app</del>" in text
+    assert "Word by word against the teacher" in text
+    assert "Word by word" not in viewer_client.get(url, {"row": "2"}).content.decode()
