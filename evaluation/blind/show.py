@@ -37,7 +37,8 @@ def shown(review: BlindReview, report: dict[str, Any] | None = None) -> dict[str
     context: dict[str, Any] = {"review": review, "sources": sources, "outcome": outcome, "people": people_of(review)}
     if review.kind == BlindKind.PAIRS:
         words = (f"{sources[0]['label']} better", f"{sources[1]['label']} better", "Both good", "Neither")
-        context["shares"] = list(zip(words, outcome["shares"].values(), strict=True))
+        roles = (sources[0]["kind"], sources[1]["kind"], "", "")
+        context["shares"] = list(zip(words, outcome["shares"].values(), roles, strict=True))
     else:
         context["means"] = [
             (

@@ -33,7 +33,10 @@ COLOURS = (
     ("wait", "waits for a person"),
     ("run", "running"),
 )
-STATUSES = ("pending", "running", "waiting", "succeeded", "failed", "warning", "cancelled", "cached")
+STATUSES = (
+    *("pending", "running", "waiting", "succeeded", "failed", "warning", "cancelled", "cached"),
+    *("open", "changes", "approved", "rejected", "void"),
+)
 LABELS = ("groceries", "dining", "transport", "rent", "salary", "health")
 COUNTS = (
     (46, 2, 0, 0, 0, 1),
