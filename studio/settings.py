@@ -200,6 +200,9 @@ LEASE_SECONDS = conf.read("STUDIO_LEASE_SECONDS")
 WORKSPACE_LIMITS = conf.read_limits("STUDIO_WORKSPACE_LIMITS")
 SEED_SAMPLE = conf.read("STUDIO_SEED_SAMPLE")
 
+SHARED_POLL_SECONDS = 0.0 if TESTING else 1.0
+"""How long an answer that many people poll is shared among them; see ``studio.polling.share``."""
+
 REDIS_URL = conf.read("STUDIO_REDIS_URL")
 RING = not TESTING
 """Whether a ready job is announced to the broker. A headless run turns it off and runs its steps itself."""

@@ -16,6 +16,7 @@ from pipelines import spec as specs
 from pipelines.models import Pipeline, Priority, Run, StepRun
 from pipelines.runpages import StepView, graph, output_views, step_views, total_cost
 from pipelines.views import builder, lookup, starting
+from studio import polling
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
 from studio.lib.errors import StudioError
@@ -66,6 +67,14 @@ def show(request: WorkspaceRequest, number: int) -> HttpResponse:
     ``?view=list`` shows the steps as a list. ``?hero=1``, sent by the live part itself, keeps the curve where it was.
     """
     run = get_run(request, number)
+    if not request.htmx:
+        return _show(request, run)
+    mine = run.created_by_id == request.user.pk
+    key = ("run", run.pk, request.GET.urlencode(), request.membership.role, mine)
+    return polling.share(request, key=key, render=lambda: _show(request, run))
+
+
+def _show(request: WorkspaceRequest, run: Run) -> HttpResponse:
     views = step_views(run)
     training = next((v.step for v in views if v.charts), None)
     results = [o for v in views for o in output_views(v) if v.status != "blocked" and o.kind in ("report", "gguf")]
