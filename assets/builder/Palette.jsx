@@ -9,7 +9,11 @@ export function Palette({ steps, onAdd, onClose }) {
   const field = useRef(null);
   const found = useMemo(() => {
     const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-    return steps.filter((step) => words.every((word) => `${step.label} ${step.step} ${step.group} ${step.help}`.toLowerCase().includes(word)));
+    const all = (text) => words.every((word) => text.toLowerCase().includes(word));
+    // What is called that comes before what only speaks of it.
+    const rank = (step) => (all(`${step.label} ${step.step} ${step.group}`) ? 0 : all(`${step.label} ${step.step} ${step.group} ${step.help}`) ? 1 : 2);
+    const ranked = steps.map((step) => [rank(step), step]);
+    return [0, 1].flatMap((wanted) => ranked.filter(([found]) => found === wanted).map(([, step]) => step));
   }, [steps, query]);
   useEffect(() => { field.current?.focus(); }, []);
   useEffect(() => setAt(0), [query]);

@@ -96,7 +96,7 @@ def test_from_a_csv_to_a_downloaded_gguf(
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Pipelines").click()
     page.get_by_role("link", name="New pipeline").first.click()
     page.get_by_role("link", name=re.compile("uploaded teacher answers")).click()
-    page.get_by_label("Dataset").select_option("things")
+    page.get_by_role("combobox", name="Dataset", exact=True).select_option("things")
     page.get_by_role("button", name="Make pipeline").click()
     save_setting(page, "Train a student", {"Base model": f"folder:{tiny_student}", "Epochs": "3"})
     page.get_by_role("button", name="Start run").click()

@@ -43,7 +43,7 @@ def test_what_was_typed_for_one_step_never_shows_up_in_another(
     folds = page.locator(".panel .fold summary")
     for i in range(folds.count()):
         folds.nth(i).click()
-    page.get_by_label("Seed").fill("99")
+    page.get_by_role("spinbutton", name="Seed").fill("99")
     page.get_by_role("link", name="Train a student").click()
     expect(page.locator(".panel h2")).to_have_text("Train a student")
     expect(page.locator("#id_seed")).not_to_have_value("99")
@@ -141,7 +141,7 @@ def test_what_is_copied_is_text_that_another_pipeline_takes(
 def test_settings_saved_in_the_panel_are_on_the_canvas_and_can_be_taken_back(canvas: tuple[Page, Pipeline]) -> None:
     page, pipeline = canvas
     node(page, "split").click()
-    page.get_by_label("Test share").fill("0.25")
+    page.get_by_role("spinbutton", name="Test share").fill("0.25")
     page.get_by_role("button", name="Save settings").click()
     expect(node(page, "split")).to_contain_text("0.25")
     page.locator(".canvas").focus()

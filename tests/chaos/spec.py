@@ -58,6 +58,7 @@ def spec(student: Path, *, teacher_url: str, round_: int) -> dict[str, Any]:
         ("balanced", "balance", {}),
         ("sampled", "sample", {"share": 0.95, "size": None}),
         ("split", "split", {"validation": 0.1, "test": 0.2, "seed": round_}),
+        ("joined", "join", {}),
         ("guarded", "leakage_guard", {"threshold": 1.0}),
         (
             "student",
@@ -92,7 +93,9 @@ def spec(student: Path, *, teacher_url: str, round_: int) -> dict[str, Any]:
     edges = [("data.rows", "teacher.rows")]
     edges += [(f"{a}.rows", f"{b}.rows") for a, b in pairwise(chain)]
     edges += [
-        ("split.train", "guarded.train"),
+        ("split.train", "joined.rows"),
+        ("split.validation", "joined.more"),
+        ("joined.rows", "guarded.train"),
         ("split.test", "guarded.test"),
         ("guarded.train", "student.train"),
         ("split.validation", "student.validation"),
