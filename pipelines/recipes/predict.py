@@ -6,7 +6,7 @@ CONFIG: ``{"base_model": folder, "adapter": folder | null, "rows": jsonl, "out":
 The output lines are described in :mod:`pipelines.recipes.answering`; a second run goes on where the first was killed.
 
 The beginning that all prompts share is read once. Latency is that of one row alone with this beginning already read, as
-llama-server and vLLM keep it. ``precision`` auto is bf16 on the CPU and what the model was saved in on a GPU.
+llama-server and vLLM keep it. ``precision`` auto is what the model was saved in on a GPU, and on the CPU what it is quick in.
 
 The adapter is added to the weights in fp32 and the sum rounded once to ``precision``. Exported files come from the same
 fp32 sum (``pipelines.exporters.merge``), and a merged model is faster: no extra products for each layer.
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.recipes.events import Events, RecipeError, run_main
+from pipelines.recipes.precision import choose, name_of
 
 
 def main(config: dict[str, Any], events: Events) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def main(config: dict[str, Any], events: Events) -> dict[str, Any]:
             context=context_length(model, speller.tokenizer),
             open_decoder=lambda prefix: (RowDecoder if why else TreeDecoder)(model, prefix),
         )
-    return {**result, "device": str(model.device), "precision": str(model.dtype).removeprefix("torch.")}
+    return {**result, "device": str(model.device), "precision": name_of(model.dtype)}
 
 
 class ChatSpeller:
@@ -78,13 +79,7 @@ def load_model(path: Path, adapter: Path | None, *, precision: str) -> Any:
     from transformers import AutoModelForCausalLM
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    if precision not in ("auto", "bfloat16", "float32"):
-        raise RecipeError(
-            f"Unknown precision {precision!r}.", action="Use auto, bfloat16 or float32.", code="bad_config"
-        )
-    wanted: Any = (
-        "auto" if precision == "auto" and device == "cuda" else getattr(torch, precision.replace("auto", "bfloat16"))
-    )
+    wanted: Any = "auto" if precision == "auto" and device == "cuda" else choose(precision)
     load = {"use_safetensors": True, "attn_implementation": "sdpa"}
     try:
         if adapter is None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.recipes.events import Events, RecipeError, is_out_of_memory, run_main
+from pipelines.recipes.precision import choose, name_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class TrainParams:
     packing: str = "prefix_tree"
     tokens_per_pass: int = 3072
     gradient_checkpointing: bool = False
-    precision: str = "bfloat16"
+    precision: str = "auto"
     save_every: int = 50
     validate_every: int = 0
     validation_rows: int = 500
@@ -108,6 +109,7 @@ def _train(config: dict[str, Any], params: TrainParams, events: Events) -> dict[
     outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     told = {
         "packing": "prefix_tree" if student.share else "padded",
+        "precision": name_of(student.model.get_base_model().dtype),
         "packing_note": student.why_not,
         "rows": rows,
         "rows_too_long": train.too_long,
@@ -147,6 +149,7 @@ def prepare_student(path: Path, params: TrainParams, events: Events) -> Student:
     from pipelines.recipes import lora, tree_attention
 
     model = load_base(path, params)
+    events.log(f"The weights are computed in {name_of(model.dtype)}.")
     wanted = params.packing == "prefix_tree"
     why = tree_attention.why_not(model) if wanted else None
     if why:
@@ -207,11 +210,11 @@ def load_chat(path: Path) -> Any:
 
 
 def load_base(path: Path, params: TrainParams) -> Any:
-    """The frozen base model: in ``precision`` for LoRA, in NF4 with double quantisation for QLoRA."""
+    """The frozen base model: in ``precision`` (see :mod:`pipelines.recipes.precision`) for LoRA, in NF4 with double quantisation for QLoRA."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    dtype = torch.float32 if params.precision == "float32" else torch.bfloat16
+    dtype = choose(params.precision)
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
     if params.method == "qlora":
         options |= {
