@@ -36,8 +36,8 @@ UP_WITHIN = 120.0
 RUN_WITHIN = 900.0
 """Seconds after which a run that has not ended counts as stuck."""
 
-GIVEN_UP = ("worker", "database")
-"""Words of the ends that a kill may have."""
+GIVEN_UP = ("worker", "database", "killed by the system")
+"""Words of the ends that a kill may have. A killed training looks like one that ran out of memory: a person decides."""
 
 
 @dataclass
