@@ -174,6 +174,7 @@ class MetricChart extends HTMLElement {
     });
     if (this.narrow()) {
       shown.forEach(({ mark }, i) => Object.assign(mark.style, { left: "auto", right: "4px", top: `${4 + 16 * i}px` }));
+      Object.assign(this.cutNote.style, { left: "auto", right: "4px", top: `${4 + 16 * shown.length}px` });
       return;
     }
     shown.sort((a, b) => a.top - b.top);
