@@ -51,7 +51,7 @@ class ScoreRow:
     metric: str
     label: str
     cells: tuple[ScoreCell | None, ...]
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
     bars: bool = False
 
 
@@ -120,11 +120,12 @@ def _row(key: tuple[str, str, str], at: dict[int, Score], width: int) -> ScoreRo
     for position, score in at.items():
         low, high = ("", "") if score.low is None or score.high is None else (show(score.low), show(score.high))
         cells[position] = ScoreCell(score.value, show(score.value), score.low, score.high, low, high)
-    higher = bool(known.higher_is_better) if known else metric not in FIGURES
+    higher = known.higher_is_better if known else metric not in FIGURES
     bars = bool(known and known.unit == "%")
     label = known.label if known else FIGURES.get(metric, metric.replace("_", " "))
     # Base and teacher are the same in every run: that one measured a little faster says nothing of the run.
-    marked = mark_best(cells, higher=higher) if kind in ("student", "quantised") else tuple(cells)
+    fair = kind in ("student", "quantised") and higher is not None
+    marked = mark_best(cells, higher=bool(higher)) if fair else tuple(cells)
     return ScoreRow(kind, candidate, metric, label, marked, higher, bars)
 
 

@@ -7,17 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from evaluation.metrics.base import judges
 from evaluation.since import Shared
 from evaluation.wording import figure, p_value, points
+from studio import registries
 
-METRICS = {
-    "accuracy": "Accuracy",
-    "agreement": "Agreement with teacher",
-    "macro_f1": "Macro F1",
-    "kappa": "Kappa with teacher",
-    "token_f1": "Word overlap",
-    "chrf": "chrF",
-}
+METRICS = {name: metric.label for name, metric in registries.METRICS.items() if judges(metric)}
 """Metrics that a board can be sorted by: name in the address → label."""
 KINDS = {"student": "Student", "base": "Base model", "teacher": "Teacher", "quantised": "Quantised"}
 MOST_HEADS = 8
@@ -83,7 +78,7 @@ def boards_of(entries: Sequence[Entry], *, metric: str) -> list[Board]:
     boards = []
     for key, mine in found.items():
         board = Board(key, mine[0].rows, max(e.at for e in mine))
-        ordered = sorted(mine, key=lambda e: (-(v if (v := e.value(metric)) is not None else -9.0), e.at, e.title))
+        ordered = sorted(mine, key=lambda e: (_rank(e.value(metric), metric), e.at, e.title))
         place, last = 0, None
         for n, entry in enumerate(ordered, start=1):
             value = entry.value(metric)
@@ -92,6 +87,14 @@ def boards_of(entries: Sequence[Entry], *, metric: str) -> list[Board]:
             board.lines.append((place if value is not None else None, entry))
         boards.append(board)
     return sorted(boards, key=lambda b: b.newest, reverse=True)
+
+
+def _rank(value: float | None, metric: str) -> float:
+    """What entries are sorted by: the best figure first, those without one last."""
+    if value is None:
+        return float("inf")
+    lower = metric in registries.METRICS and registries.METRICS[metric].higher_is_better is False
+    return value if lower else -value
 
 
 def heads_of(

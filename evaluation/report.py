@@ -47,6 +47,7 @@ class Options:
     labels: Sequence[str] | None = None
     seen_labels: frozenset[str] | None = None
     metrics: Sequence[str] = DEFAULT_METRICS
+    metric_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     margin: float = 0.02
     measure: str = AUTO
     cluster_by: str = AUTO
@@ -118,6 +119,7 @@ def build_report(rows: Sequence[Row], candidates: Sequence[Candidate], options: 
     report["detectable"] = describe_detectable(bench, against, expected=options.discordance)
     report["cascade"] = cascade_report(bench, report)
     report["slices"] = slice_report(bench, report, fields=options.slices, labels=options.labels)
+    report["notes"] += [note for metric in metrics.values() for note in metric.notes()]
     report["verdict"] = {"sentence": verdict.sentence, "tone": verdict.tone, "details": verdict.details}
     return report
 
@@ -135,7 +137,12 @@ def _seen(options: Options) -> frozenset[str] | None:
 def load_metrics(options: Options) -> dict[str, Metric]:
     """The chosen metrics that say something of this kind of task, in the order chosen."""
     classes = {name: METRICS[name] for name in dict.fromkeys(options.metrics)}
-    return {name: cls() for name, cls in classes.items() if options.task in cls.tasks}
+    settings = options.metric_settings
+    return {
+        name: cls(cls.Params.model_validate(settings.get(name, {})))
+        for name, cls in classes.items()
+        if options.task in cls.tasks
+    }
 
 
 def describe_metric(name: str, metric: Metric) -> dict[str, Any]:
@@ -144,6 +151,7 @@ def describe_metric(name: str, metric: Metric) -> dict[str, Any]:
         "name": name,
         "label": metric.label,
         "help": " ".join((type(metric).__doc__ or "").split()),
+        "params": metric.params.model_dump(mode="json"),
         "unit": metric.unit,
         "higher_is_better": metric.higher_is_better,
     }

@@ -50,20 +50,16 @@ class Judged:
         return sum(1 for item in self.items if item.answer is not None and not item.answer.strip())
 
     def scores(self, metric: Metric, *, rows: int) -> list[float | None]:
-        """Per row of the whole held-out set: its score, higher is better, or None where there is nothing to judge."""
+        """Per row of the whole held-out set: its score, higher is better (1 − score where lower is), or None where there is
+        nothing to judge."""
         found: list[float | None] = [None] * rows
-        for position, item in zip(self.positions, self.items, strict=True):
-            score = metric.score(item)
-            found[position] = score if score is None or metric.higher_is_better else -score
+        for position, score in zip(self.positions, metric.score_all(self.items), strict=True):
+            found[position] = score if score is None or metric.higher_is_better is not False else 1 - score
         return found
 
     def hits(self, metric: Metric, *, rows: int) -> list[bool | None]:
         """Per row of the whole held-out set: right, wrong, or None where there is nothing to judge."""
-        found: list[bool | None] = [None] * rows
-        for position, item in zip(self.positions, self.items, strict=True):
-            score = metric.score(item)
-            found[position] = None if score is None else score >= 0.5
-        return found
+        return [None if score is None else score >= 0.5 for score in self.scores(metric, rows=rows)]
 
 
 def judge(candidate: Candidate, rows: Sequence[Row], *, channel: Channel) -> Judged:
@@ -79,6 +75,7 @@ def judge(candidate: Candidate, rows: Sequence[Row], *, channel: Channel) -> Jud
                 answer=answer_of(candidate.answers.get(row.id), channel=channel),
                 teacher=None if is_teacher else row.completion_text,
                 reference=row.reference_text,
+                prompt=row.user_text,
             )
         )
     return Judged(candidate, channel, positions, items)

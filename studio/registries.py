@@ -64,6 +64,18 @@ METRICS = Registry(
         "kappa": "evaluation.metrics.kappa:Kappa",
         "token_f1": "evaluation.metrics.token_f1:TokenF1",
         "chrf": "evaluation.metrics.chrf:Chrf",
+        "exact_match": "evaluation.metrics.exact_match:ExactMatch",
+        "weighted_f1": "evaluation.metrics.weighted_f1:WeightedF1",
+        "json_valid": "evaluation.metrics.json_valid:JsonValid",
+        "json_fields": "evaluation.metrics.json_fields:JsonFields",
+        "tool_call": "evaluation.metrics.tool_call:ToolCall",
+        "numeric": "evaluation.metrics.numeric:Numeric",
+        "contains": "evaluation.metrics.contains:Contains",
+        "regex": "evaluation.metrics.regex:Regex",
+        "rouge_l": "evaluation.metrics.rouge_l:RougeL",
+        "bleu": "evaluation.metrics.bleu:Bleu",
+        "length": "evaluation.metrics.length:Length",
+        "refusal_rate": "evaluation.metrics.refusal_rate:RefusalRate",
     },
 )
 

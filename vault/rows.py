@@ -93,7 +93,7 @@ def text_of(message: Message | None) -> str | None:
     if message is None:
         return None
     content = message.get("content")
-    if content is None and message.get("tool_calls"):
+    if not content and message.get("tool_calls"):
         return json.dumps(message["tool_calls"], ensure_ascii=False, sort_keys=True)
     return content or ""
 

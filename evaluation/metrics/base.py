@@ -20,11 +20,13 @@ class Item:
 
     ``answer`` is None when the candidate failed on the row. ``teacher`` is None when the row has no teacher's answer, and
     for the teacher itself (which is not compared with itself). ``reference`` is None when no gold answer is known.
+    ``prompt``: the last user message.
     """
 
     answer: str | None
     teacher: str | None
     reference: str | None
+    prompt: str = ""
 
 
 class Metric:
@@ -33,7 +35,8 @@ class Metric:
     label: ClassVar[str]
     tasks: ClassVar[tuple[Task, ...]] = ("labels", "text")
     """Kinds of task for which the figure says something."""
-    higher_is_better: ClassVar[bool] = True
+    higher_is_better: ClassVar[bool | None] = True
+    """None: neither end is the good one, so nothing is marked as best and no verdict goes by it."""
     unit: ClassVar[Literal["%", ""]] = "%"
     """``%``: scores are 0..1 and shown as percent."""
     binary: ClassVar[bool] = False
@@ -49,6 +52,14 @@ class Metric:
         """The row's score, or None when there is nothing to compare with. A failed answer scores 0."""
         raise NotImplementedError
 
+    def score_all(self, items: Sequence[Item]) -> list[float | None]:
+        """:meth:`score` of each item, for metrics that are quicker over many."""
+        return [self.score(item) for item in items]
+
+    def notes(self) -> list[str]:
+        """What the report must say beside the figures, after everything was scored: rows that could not be."""
+        return []
+
     def aggregate(
         self, items: Sequence[Item], *, seed: int, clusters: Sequence[str | None] | None = None
     ) -> Estimate | None:
@@ -57,7 +68,7 @@ class Metric:
         ``clusters``: one name an item, None for a row of its own; rows that share one resemble each other, and the interval
         counts clusters instead of rows.
         """
-        kept = [(s, i) for i, s in enumerate(map(self.score, items)) if s is not None]
+        kept = [(s, i) for i, s in enumerate(self.score_all(items)) if s is not None]
         scores = [s for s, _ in kept]
         if clusters is not None:
             names = [clusters[i] for _, i in kept]
@@ -83,6 +94,11 @@ def same_answer(a: str | None, b: str) -> bool:
 def target_of(item: Item) -> str | None:
     """The reference, or the teacher's answer where there is no reference: what similarity metrics compare with."""
     return item.reference if item.reference is not None else item.teacher
+
+
+def judges(metric: type[Metric]) -> bool:
+    """Whether a verdict can go by the metric: a share or a mean of 0..1 of which it is known which end is good."""
+    return metric.higher_is_better is not None and (metric.unit == "%" or metric.binary)
 
 
 def keyed(answer: str | None) -> str | None:

@@ -53,13 +53,17 @@ def shown(metric: str, value: float) -> str:
 
 
 def _minimum(card: Scorecard, metric: str, least: float, *, policy: Policy) -> Gate:
-    label = f"{label_of(metric)} at least {shown(metric, least)}"
+    lower = metric in METRICS and METRICS[metric].higher_is_better is False
+    label = f"{label_of(metric)} {'at most' if lower else 'at least'} {shown(metric, least)}"
     score = card.scores.filter(kind="student", metric=metric).first()
     if score is None:
         return Gate(f"minimum:{metric}", label, False, "The report has no such figure of the student.")
-    value = score.low if policy.by_interval and score.low is not None else score.value
-    words = "lower end of the interval" if policy.by_interval else "student"
-    return Gate(f"minimum:{metric}", label, value >= least, f"{words} {shown(metric, value)}")
+    worst = score.high if lower else score.low
+    value = worst if policy.by_interval and worst is not None else score.value
+    words = f"{'upper' if lower else 'lower'} end of the interval" if policy.by_interval else "student"
+    return Gate(
+        f"minimum:{metric}", label, value <= least if lower else value >= least, f"{words} {shown(metric, value)}"
+    )
 
 
 def _non_inferior(card: Scorecard) -> Gate:

@@ -33,7 +33,14 @@ from evaluation.statistics.estimates import (
     wilson,
     z_value,
 )
-from evaluation.statistics.labels import LabelScore, label_scores, macro_f1, macro_f1_estimate
+from evaluation.statistics.labels import (
+    LabelScore,
+    label_scores,
+    macro_f1,
+    macro_f1_estimate,
+    weighted_f1,
+    weighted_f1_estimate,
+)
 from evaluation.statistics.noninferiority import (
     NonInferiority,
     noninferiority_of_means,
@@ -63,6 +70,7 @@ from evaluation.statistics.power import (
     rows_for_margin,
 )
 from evaluation.statistics.ranks import RankTest, kendall_tau, kendall_tau_b, mean_ranks
+from evaluation.statistics.resampling import draw_sums
 
 __all__ = [
     "CONFIDENCE",
@@ -89,6 +97,7 @@ __all__ = [
     "cohen_kappa_estimate",
     "design_effect",
     "detectable_difference",
+    "draw_sums",
     "expected_calibration_error",
     "fleiss_kappa",
     "holm",
@@ -121,6 +130,8 @@ __all__ = [
     "tango_score",
     "upper_tail",
     "verdict_of_margin",
+    "weighted_f1",
+    "weighted_f1_estimate",
     "wilcoxon",
     "wilson",
     "z_value",

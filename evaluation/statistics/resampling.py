@@ -1,4 +1,4 @@
-"""Bootstrap draws of a table of counts: rows one by one, or whole clusters of them."""
+"""Bootstrap draws of tables of counts: rows one by one, or whole clusters of them."""
 
 from __future__ import annotations
 
@@ -36,3 +36,22 @@ def draw_cells(
     np.add.at(table, tuple(np.array(rows).T), 1)
     drawn = generator.multinomial(len(place), [1 / len(place)] * len(place), size=resamples)
     return (drawn.astype(np.float32) @ table).astype(float)
+
+
+def draw_sums(
+    counts: Sequence[Sequence[float]], *, clusters: Sequence[Hashable] | None, seed: int, resamples: int
+) -> Any:
+    """``resamples`` × columns: the column sums of each bootstrap sample of the rows of ``counts``, or of clusters of them."""
+    import numpy as np
+
+    table = np.asarray(counts, dtype=float)
+    if clusters is not None:
+        place: dict[Hashable, int] = {}
+        at = [place.setdefault(("row", i) if n is None else ("cluster", n), len(place)) for i, n in enumerate(clusters)]
+        sums = np.zeros((len(place), table.shape[1]))
+        np.add.at(sums, at, table)
+        table = sums
+    generator = np.random.default_rng(seed)
+    n = len(table)
+    # Little by little: at a million rows one table of all draws would not fit.
+    return np.stack([table[generator.integers(0, n, size=n)].sum(axis=0) for _ in range(resamples)])

@@ -7,13 +7,15 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from evaluation.asking import Mode, Session, Setting, ask_candidates
 from evaluation.clusters import AUTO, NONE, PROMPT, SOURCE
 from evaluation.items import ITEMS_FILE, write_items
 from evaluation.labels import dedupe_labels, find_labels
 from evaluation.leakage import check_leakage
+from evaluation.metric_settings import EXAMPLE, LONGEST, describe_settings, read_settings
+from evaluation.metrics.base import judges
 from evaluation.report import DEFAULT_METRICS, Options, build_report
 from evaluation.report_notes import target_of_row
 from evaluation.slices import FIELDS
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     MeasureName = str
 else:
     MetricName = Literal[tuple(METRICS)]
-    MeasureName = Literal[("auto", *METRICS)]
+    MeasureName = Literal[("auto", *(name for name, metric in METRICS.items() if judges(metric)))]
 
 
 class Evaluate(base.Step):
@@ -128,6 +130,15 @@ class Evaluate(base.Step):
             help="Those that fit the kind of task are used.",
             advanced=True,
         )
+        metric_settings: str = param(
+            "",
+            label="Settings of metrics",
+            help=f"YAML or JSON, a metric's own settings below its name, for example “{EXAMPLE}”. "
+            "The documentation lists them all. Empty: as they are.",
+            widget="textarea",
+            max_length=LONGEST,
+            advanced=True,
+        )
         latency_rows: int = param(
             20,
             label="Rows timed one at a time",
@@ -147,6 +158,12 @@ class Evaluate(base.Step):
         )
         threads: int | None = param(None, label="Processor threads", help="Empty: all.", ge=1, le=256, advanced=True)
         seed: int = param(0, label="Seed", help="For samples, examples and bootstrap intervals.", ge=0, advanced=True)
+
+        @field_validator("metric_settings")
+        @classmethod
+        def settings_fit(cls, text: str) -> str:
+            read_settings(text)
+            return text
 
         @model_validator(mode="after")
         def somebody_to_judge(self) -> Self:
@@ -185,6 +202,7 @@ class Evaluate(base.Step):
             labels=setting.labels,
             seen_labels=setting.seen,
             metrics=params.metrics,
+            metric_settings=read_settings(params.metric_settings),
             margin=params.margin / 100,
             measure=params.measure,
             cluster_by=params.cluster_by,
@@ -310,6 +328,8 @@ def facts_of(
         "Longest answer": f"{params.max_new_tokens} tokens",
         "Seed": params.seed,
     }
+    if told := describe_settings(read_settings(params.metric_settings)):
+        facts["Settings of metrics"] = told
     if "train" in inputs:
         facts["Training rows"] = inputs["train"].sha
     return facts

@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from pydantic import ValidationError
 
+from evaluation.metrics.base import judges
 from evaluation.models import Scorecard, SignOffPolicy
 from evaluation.signoff import freezing, policy, records
 from evaluation.signoff.box import box_for
@@ -101,7 +102,7 @@ def _back(request: WorkspaceRequest, card: Scorecard) -> HttpResponse:
     return redirect(f"{card.get_absolute_url()}#sign-off")
 
 
-PROPORTIONS = {name: metric for name, metric in METRICS.items() if metric.unit == "%" or name == "kappa"}
+PROPORTIONS = {name: metric for name, metric in METRICS.items() if judges(metric)}
 
 
 class PolicyForm(forms.Form):
@@ -165,7 +166,7 @@ class PolicyForm(forms.Form):
                 max_value=top,
                 required=False,
                 label=metric.label,
-                help_text="%" if top == 100 else "0 to 1",
+                help_text=("at most, " if metric.higher_is_better is False else "") + ("%" if top == 100 else "0 to 1"),
             )
 
     def minimums(self) -> list[forms.BoundField]:

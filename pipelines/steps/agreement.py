@@ -18,11 +18,10 @@ from pydantic import field_validator
 from pipelines.steps import base, sieve
 from pipelines.steps.allowed_labels import label_table
 from pipelines.steps.base import Context, InputArtifact, Port, StepResult
-from pipelines.steps.filter_json import unfenced
 from pipelines.steps.sieve import Verdict
 from studio.lib.canonical import fingerprint
 from studio.lib.params import BaseParams, param
-from vault.quality.json_check import Unusable, parse
+from vault.quality.json_check import Unusable, parse, unfenced
 from vault.quality.patterns import compile_pattern
 from vault.rows import Row, SoftAnswer, assistant, count_rows, normalise, read_rows
 

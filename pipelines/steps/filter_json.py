@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,10 +14,9 @@ from pipelines.steps import base, sieve
 from pipelines.steps.base import Context, InputArtifact, StepResult
 from pipelines.steps.sieve import Verdict
 from studio.lib.params import BaseParams, param
-from vault.quality.json_check import Checker, Unusable, parse, read_schema
+from vault.quality.json_check import Checker, Unusable, parse, read_schema, unfenced
 from vault.rows import Row, assistant
 
-_FENCED = re.compile(r"\A\s*(?:```|~~~)[A-Za-z0-9_-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*(?:```|~~~)\s*\Z", re.DOTALL)
 SHOWN = 12
 """Failing fields named in the step's summary."""
 
@@ -141,9 +139,3 @@ def rewritten(row: Row, text: str, *, notes: Notes) -> Row:
     notes.rewritten += 1
     meta = {**row.meta, "rewritten_from": row.completion_text}
     return replace(row, completion={**(row.completion or {}), **assistant(text)}, meta=meta)
-
-
-def unfenced(text: str) -> str:
-    """What stands inside one code fence that holds the whole answer, else the text as it is."""
-    found = _FENCED.match(text)
-    return found[1].strip() if found else text

@@ -29,6 +29,14 @@ def test_equal_figures_share_a_place_and_who_has_none_stands_last_without() -> N
     assert [(place, e.card) for place, e in board.lines] == [(1, "a"), (1, "c"), (3, "d"), (None, "b")]
 
 
+def test_what_is_better_lower_is_sorted_from_the_lowest() -> None:
+    few, many = (
+        replace(entry(c, None), scores={"refusal_rate": (v, None, None, 9)}) for c, v in (("a", 0.1), ("b", 0.4))
+    )
+    (board,) = boards_of([many, entry("c", None), few], metric="refusal_rate")
+    assert [(place, e.card) for place, e in board.lines] == [(1, "a"), (2, "b"), (None, "c")]
+
+
 def test_the_metric_asked_for_or_the_first_that_is_known() -> None:
     agreeing = replace(entry("a", None), scores={"agreement": (0.9, None, None, 5)})
     assert pick_metric([agreeing], "") == "agreement"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,9 @@ from vault.quality.patterns import compile_pattern, search
 LONGEST_SCHEMA = 200_000
 MOST_FAULTS = 50
 """Faults listed of one value."""
+
+
+_FENCED = re.compile(r"\A\s*(?:```|~~~)[A-Za-z0-9_-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*(?:```|~~~)\s*\Z", re.DOTALL)
 
 
 class Unusable(ValueError):
@@ -55,6 +59,12 @@ def parse(text: str) -> Any:
         raise
     except ValueError as error:  # an integer of thousands of digits
         raise Unusable(f"The answer is not usable JSON: {str(error)[:120]}.") from None
+
+
+def unfenced(text: str) -> str:
+    """What stands inside one code fence that holds the whole answer, else the text as it is."""
+    found = _FENCED.match(text)
+    return found[1].strip() if found else text
 
 
 def _no_constant(name: str) -> NoReturn:

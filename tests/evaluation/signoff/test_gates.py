@@ -29,6 +29,17 @@ def test_a_minimum_is_compared_with_the_score_or_its_lower_end(
     assert gate.text == ("lower end of the interval 43.6 %" if by_interval else "student 83.3 %")
 
 
+@pytest.mark.parametrize(("most", "by_interval", "ok"), [(0.1, False, True), (0.04, False, False), (0.1, True, False)])
+def test_what_is_better_lower_has_a_most(card: Scorecard, most: float, by_interval: bool, ok: bool) -> None:
+    card.scores.create(
+        kind="student", candidate="student", metric="refusal_rate", value=0.05, low=0.01, high=0.2, n=100
+    )
+    (gate,) = gates.check(card, Policy(minimums={"refusal_rate": most}, by_interval=by_interval))
+    assert gate.ok is ok
+    assert gate.label == f"Refusals at most {most * 100:.1f} %"
+    assert gate.text == ("upper end of the interval 20.0 %" if by_interval else "student 5.0 %")
+
+
 def test_a_figure_that_the_report_lacks_closes_the_gate(card: Scorecard) -> None:
     (gate,) = gates.check(card, Policy(minimums={"token_f1": 0.1}))
     assert (gate.ok, gate.text) == (False, "The report has no such figure of the student.")
