@@ -43,7 +43,7 @@ redis_pid=""
 clean_up() {
     [ -n "$redis_pid" ] && kill "$redis_pid" 2>/dev/null
     [ -f "$folder/db/postmaster.pid" ] && (cd / && ${as_user[@]+"${as_user[@]}"} "$postgres/pg_ctl" -D "$folder/db" -m immediate -w stop >/dev/null)
-    rm -rf "$folder"
+    rm -rf "$folder" "$folder.redis.log"
 }
 trap clean_up EXIT
 
@@ -61,7 +61,6 @@ redis_port=$(free_port)
 ) || { cat "$folder"/*.log >&2; exit 1; }
 "$redis" --port "$redis_port" --bind 127.0.0.1 --save '' --appendonly no --dir "$folder" >"$folder.redis.log" 2>&1 &
 redis_pid=$!
-mv "$folder.redis.log" "$folder/redis.log"
 
 echo "PostgreSQL on port $db_port, Redis on port $redis_port."
 STUDIO_DATABASE_URL="postgres://studio@127.0.0.1:$db_port/postgres" \
