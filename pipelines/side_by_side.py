@@ -131,7 +131,9 @@ def _settings(node: str, steps: Steps) -> list[Row]:
     label = label_of(steps)
     fields = {f.name: f for f in describe(STEPS[present[0].step].Params)} if present[0].step in STEPS else {}
     used = [{**s.params, **s.answers} if s else None for s in steps]
-    names = dict.fromkeys(name for values in used if values for name in values)
+    there = {name for values in used if values for name in values}
+    # In the form's order: PostgreSQL does not keep that of stored JSON.
+    names = [name for name in fields if name in there] + sorted(there - fields.keys())
     return [
         Row(
             node,
@@ -161,7 +163,7 @@ def _data(node: str, steps: Steps) -> list[Row]:
         )
         rows.append(Row(node, label, "rows read", cells))
     known = {"dataset", "version", "artifact", "rows"}
-    names = dict.fromkeys(name for f in facts for name in f if name not in known)
+    names = sorted({name for f in facts for name in f} - known)
     more = [Row(node, label, name.replace("_", " "), tuple(_fact(f, name) for f in facts)) for name in names]
     return rows + [row for row in more if row.differs]
 
