@@ -136,6 +136,7 @@ def picture(report: Mapping[str, Any]) -> dict[str, Any] | None:
         "panels": panels,
         "front": front,
         "any_size": any(s.size for s in spots),
+        "any_memory": any(c.get("peak_bytes") for c in report["candidates"]),
         "spots": spots,
         "empty": not any(panel["dots"] for panel in panels),
         "cut": bottom > 0,

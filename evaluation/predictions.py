@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from vault.rows import Row
 
-CandidateKind = Literal["teacher", "base", "student"]
+CandidateKind = Literal["teacher", "base", "student", "quantised"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class Prediction:
 class Candidate:
     """Somebody who answered. ``asked``: ids of the rows put to it, or None for all; a row it was asked and has no answer
     for is a failure, a row it was not asked counts nowhere. ``usd_per_row`` is known per row for a teacher that was paid,
-    and one figure for local models (seconds times the machine's price)."""
+    and one figure for local models (seconds times the machine's price). ``size_bytes``: what answers, on disk; ``peak_bytes``: the
+    most memory its process held. None where not known."""
 
     name: str
     label: str
@@ -48,6 +49,8 @@ class Candidate:
     usd_by_row: Mapping[str, float] = field(default_factory=dict)
     cost_basis: str = ""
     rows_per_second: float | None = None
+    size_bytes: int | None = None
+    peak_bytes: int | None = None
 
     def was_asked(self, row_id: str) -> bool:
         """Whether this row was put to the candidate."""

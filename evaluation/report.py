@@ -186,6 +186,8 @@ def describe_candidate(
         "latency": latency_of(candidate, seed=seed),
         "cost_per_1000": cost_of(candidate, seed=seed),
         "rows_per_second": candidate.rows_per_second,
+        "size_bytes": candidate.size_bytes,
+        "peak_bytes": candidate.peak_bytes,
         "tokens": tokens_of(candidate),
         "errors": [[text, n] for text, n in _errors(candidate).most_common(5)],
     }

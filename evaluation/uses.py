@@ -58,7 +58,8 @@ def _figures(runs: Any) -> dict[Any, list[Figure]]:
     found: dict[Any, list[Figure]] = {}
     cards = Scorecard.objects.filter(step_run__run__in=[run.pk for run in runs])
     for card in cards.select_related("workspace", "step_run").prefetch_related("scores").order_by("created_at"):
-        mine = [score for score in card.scores.all() if score.kind == "student" and score.metric in FIGURES]
+        students = [score for score in card.scores.all() if score.kind == "student"]
+        mine = [s for s in students if s.candidate == students[0].candidate and s.metric in FIGURES]
         found.setdefault(card.step_run.run_id, []).extend(
             Figure(s.metric, s.value, s.low, s.high, s.n, card.held_out_sha, card.get_absolute_url()) for s in mine
         )

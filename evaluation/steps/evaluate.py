@@ -49,11 +49,13 @@ class Evaluate(base.Step):
     label = "Evaluate"
     group = "Evaluation"
     queue = "gpu"
-    version = 2
+    version = 3
     inputs = {
         "rows": Port("dataset", "Held-out rows with the teacher's answers, references, or both"),
         "student": Port("adapter", "The trained student"),
         "train": Port("dataset", "Training rows: for worked examples and for the label set", optional=True),
+        "earlier": Port("adapter", "An earlier student to compare with", optional=True),
+        "gguf": Port("gguf", "Exported files of the student, each judged like the others", optional=True),
     }
     outputs = {"report": Port("report", "Figures, verdict, and every row with every answer")}
     unfingerprinted = frozenset({"batch_tokens", "threads"})
@@ -65,7 +67,14 @@ class Evaluate(base.Step):
             help="base is the untrained model with the rows' own prompt; base_few_shot also gets worked examples from the "
             "training rows.",
         )
-        examples: int = param(5, label="Worked examples", help="For base_few_shot.", unit="rows", ge=1, le=100)
+        examples: int = param(
+            5,
+            label="Worked examples",
+            help="For base_few_shot; fewer when the context has no room.",
+            unit="rows",
+            ge=1,
+            le=100,
+        )
         labels: Literal["auto", "on", "off", "only"] = param(
             "auto",
             label="Score the label set",
@@ -215,7 +224,7 @@ class Evaluate(base.Step):
                 "max_new_tokens": params.max_new_tokens,
             },
             facts=facts_of(params, inputs, training),
-            notes=[*setting.notes, *sampling_notes(found, held_out)],
+            notes=[*setting.notes, *sampling_notes(found, held_out), *same_student_note(inputs)],
         )
         ctx.progress(len(held_out), len(held_out), note="Writing the report")
         report = build_report(held_out, candidates, options)
@@ -284,6 +293,13 @@ def sampling_notes(found: Sequence[Row], used: Sequence[Row]) -> list[str]:
     return notes
 
 
+def same_student_note(inputs: Mapping[str, InputArtifact]) -> list[str]:
+    """A note when the earlier student is the student itself."""
+    if "earlier" in inputs and inputs["earlier"].sha == inputs["student"].sha:
+        return ["The earlier student is the student itself (the same weights): a difference between them says nothing."]
+    return []
+
+
 def find_setting(
     rows: Sequence[Row], inputs: Mapping[str, InputArtifact], training: Mapping[str, Any], params: Evaluate.Params
 ) -> Setting:
@@ -332,6 +348,10 @@ def facts_of(
         facts["Settings of metrics"] = told
     if "train" in inputs:
         facts["Training rows"] = inputs["train"].sha
+    if "earlier" in inputs:
+        facts["Earlier student"] = inputs["earlier"].sha
+    if "gguf" in inputs:
+        facts["GGUF files"] = inputs["gguf"].sha
     return facts
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -133,6 +134,35 @@ def encode_tasks(rows: Sequence[Mapping[str, Any]], job: Job, speller: Speller, 
     return tasks
 
 
+def fit_examples(rows: Sequence[Mapping[str, Any]], job: Job, speller: Speller, *, context: int) -> Job:
+    """The job with as many of its examples, from the first, as leave every answerable row room for its longest answer (at most
+    a quarter of the context is kept free for it).
+
+    Rows that are too long without any example do not count; they fail in either case.
+    """
+    if not job.examples:
+        return job
+
+    def lengths(count: int) -> dict[str, int]:
+        tasks = encode_tasks(rows, replace(job, examples=job.examples[:count]), speller, context=1 << 62)
+        return {task.id: len(task.ids) for task in tasks if not task.error}
+
+    bare = lengths(0)
+    counted = {name for name, n in bare.items() if n < context}
+    if not counted:
+        return replace(job, examples=())
+    # The examples stand before the question, so the row that is longest without them is longest with them.
+    longest = max(counted, key=lambda name: bare[name])
+    rows = [row for row in rows if row["id"] == longest][:1]
+    answer = min(job.max_new_tokens, context // 4)
+    low, high = 0, len(job.examples)
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = lengths(middle).get(longest, context) + answer <= context
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return replace(job, examples=job.examples[:low])
+
+
 def _encode_one(speller: Speller, chat: list[dict[str, Any]]) -> list[int] | RecipeError:
     try:
         return speller.encode_prompts([chat])[0]
@@ -231,6 +261,12 @@ def run_job(
     """
     rows = read_rows(job.rows)
     done = finished_ids(job.out)
+    wanted = len(job.examples)
+    job = fit_examples(rows, job, speller, context=context)
+    if len(job.examples) < wanted:
+        events.log(
+            f"{len(job.examples):,} of {wanted:,} worked examples fit into {context:,} tokens; the others are left out."
+        )
     tasks = encode_tasks(rows, job, speller, context=context)
     failed = [task for task in tasks if task.error]
     good = [task for task in tasks if not task.error]
@@ -264,7 +300,22 @@ def run_job(
         "rows_per_second": round(answered / seconds, 3) if answered else None,
         "shared_prefix_tokens": len(prefix),
         "prompt_tokens": sum(len(task.ids) for task in good),
+        "examples": len(job.examples) if wanted else None,
+        "peak_bytes": peak_memory(),
     }
+
+
+def peak_memory() -> int | None:
+    """The most main memory this process has held, in bytes; None on systems that do not tell.
+
+    From ``/proc``: what ``getrusage`` says of a new process includes the one it was started from.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found.group(1)) * 1024 if found else None
 
 
 def answered_batches(answerer: Answerer, todo: list[Task], alone: set[str]) -> Iterator[list[dict[str, Any]]]:

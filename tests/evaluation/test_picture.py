@@ -125,3 +125,9 @@ def test_places_are_plain_numbers() -> None:
     rows = make_rows([("card", "card")])
     found = draw(rows, [timed("base", "base", 1e-3), timed("student", "student", 1e7)])
     assert json.dumps(found["panels"], allow_nan=False)
+
+
+def test_memory_is_a_column_only_where_somebodys_is_known() -> None:
+    rows = make_rows([("card", "card")])
+    assert not draw(rows, [timed("student", "student", 40)])["any_memory"]
+    assert draw(rows, [timed("student", "student", 40, peak_bytes=1 << 30)])["any_memory"]

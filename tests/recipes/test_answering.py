@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from pipelines.recipes.answering import Answerer, Job, Task, evenly, finished_ids, messages_for
+from pipelines.recipes.answering import (
+    Answerer,
+    Job,
+    Task,
+    evenly,
+    finished_ids,
+    fit_examples,
+    messages_for,
+    peak_memory,
+)
 from pipelines.recipes.events import RecipeError
 from pipelines.recipes.tree_decoder import TreeDecoder
 from tests.recipes import tiny
@@ -73,3 +82,36 @@ def test_rows_timed_alone_are_spread_over_the_job() -> None:
 def test_a_job_that_cannot_be_is_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(RecipeError, match=words):
         job(tmp_path, **changes)
+
+
+class WordSpeller:
+    """A token a word; answers cost nothing."""
+
+    def encode_prompts(self, chats: list[list[dict[str, Any]]]) -> list[list[int]]:
+        """The words of every message."""
+        return [[1 for m in chat for _ in m["content"].split()] for chat in chats]
+
+
+def example(words: int) -> dict[str, Any]:
+    """A worked example of so many words, its answer included."""
+    return {"prompt": [{"role": "user", "content": "q " * (words - 1)}], "completion": {"content": "a"}}
+
+
+@pytest.mark.parametrize(("context", "kept"), [(200, 3), (40, 2), (29, 1), (18, 0), (9, 0)])
+def test_as_many_examples_are_kept_as_leave_the_longest_row_room_to_be_answered(
+    tmp_path: Path, context: int, kept: int
+) -> None:
+    rows = [{"id": str(n), "prompt": [{"role": "user", "content": "w " * n}]} for n in (3, 10, 7)]
+    told = job(tmp_path, examples=[example(10)] * 3, max_new_tokens=8)
+    assert len(fit_examples(rows, told, WordSpeller(), context=context).examples) == kept  # type: ignore[arg-type]
+
+
+def test_a_row_that_is_too_long_without_examples_takes_none_away_from_the_others(tmp_path: Path) -> None:
+    rows = [{"id": str(n), "prompt": [{"role": "user", "content": "w " * n}]} for n in (5, 500)]
+    told = job(tmp_path, examples=[example(10)] * 3, max_new_tokens=8)
+    assert len(fit_examples(rows, told, WordSpeller(), context=60).examples) == 3  # type: ignore[arg-type]
+
+
+def test_the_memory_a_process_has_held_is_told_in_bytes() -> None:
+    peak = peak_memory()
+    assert peak is None or peak > 10 << 20

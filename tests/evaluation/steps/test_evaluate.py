@@ -18,6 +18,7 @@ from evaluation.steps.evaluate import Evaluate, what_rows_show
 from pipelines.child import run_child
 from pipelines.models import Pipeline, PipelineVersion, Run, StepOutput
 from pipelines.steps.base import InputArtifact, StepResult
+from pipelines.steps.export_gguf import ExportGguf
 from pipelines.steps.train import Train
 from studio.jobs import State
 from studio.lib.errors import StepError
@@ -32,7 +33,7 @@ Answer = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
 
 def right(config: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     """The reference with the adapter, nonsense without it."""
-    answer = row["reference"]["content"] if config["adapter"] else "no idea"
+    answer = row["reference"]["content"] if config.get("adapter") or config.get("gguf") else "no idea"
     scored = {"label": row["reference"]["content"], "confidence": 0.9} if config["mode"] != "generate" else {}
     text = {"text": answer} if config["mode"] != "labels" else {}
     return {"prompt_tokens": 5, "completion_tokens": 2, **scored, **text}
@@ -50,6 +51,7 @@ class Children:
         self.configs: list[dict[str, Any]] = []
         self.asked: list[str] = []
         self.revision = REVISION
+        self.examples_that_fit = 100
         scratch.mkdir(parents=True, exist_ok=True)
 
     def progress(self, done: int, total: int | None = None, *, unit: str = "rows", note: str = "") -> None:
@@ -77,7 +79,7 @@ class Children:
                 "files": {},
                 "kind": "embedded",
             }
-        assert module == "pipelines.recipes.predict"
+        assert module == ("pipelines.exporters.gguf_predict" if "gguf" in config else "pipelines.recipes.predict")
         self.configs.append(config)
         out = Path(config["out"])
         known = {json.loads(line)["id"] for line in out.read_text().splitlines()} if out.exists() else set()
@@ -89,7 +91,10 @@ class Children:
                     raise StepError("The predict process was killed.", retryable=True)
                 self.asked.append(row["id"])
                 file.write(json.dumps({"id": row["id"], **self.answer(config, row)}) + "\n")
-        return {"rows": len(rows), "answered_now": len(todo), "seconds": 0.5 * len(todo)}
+        told: dict[str, Any] = {"rows": len(rows), "answered_now": len(todo), "seconds": 0.5 * len(todo)}
+        if config["examples"]:
+            told["examples"] = min(len(config["examples"]), self.examples_that_fit)
+        return {**told, "peak_bytes": 123 << 20}
 
     def config_of(self, name: str) -> dict[str, Any]:
         """The predict config of a candidate."""
@@ -115,6 +120,21 @@ def student(folder: Path, *, labels: list[str] | None = None, view: dict[str, st
     told = {"base_model": {"ref": "embedded:tiny", "revision": REVISION}, "prompt_view": view, "labels": labels}
     (folder / "training.json").write_text(json.dumps(told))
     return InputArtifact(sha="bb" * 32, kind="adapter", path=folder, meta={"prompt_view": view} if view else {})
+
+
+def export(
+    folder: Path, *types: str, made_of: str = "bb" * 32, names: Mapping[str, str] | None = None
+) -> InputArtifact:
+    """A GGUF input with what the exporter writes: a file a type, of 10 bytes, 20 bytes, …"""
+    folder.mkdir()
+    files = []
+    for number, kind in enumerate(types, start=1):
+        name = (names or {}).get(kind, f"cards-{number}-{kind}.gguf")
+        if Path(name).name == name:
+            (folder / name).write_bytes(b"w" * 10 * number)
+        files.append({"name": name, "type": kind, "size": 10 * number})
+    (folder / "export.json").write_text(json.dumps({"files": files, "card": {"Adapter (SHA-256)": made_of}}))
+    return InputArtifact(sha="dd" * 32, kind="gguf", path=folder, meta={})
 
 
 @pytest.fixture
@@ -195,6 +215,144 @@ def test_worked_examples_without_training_rows_say_what_to_wire(
     with pytest.raises(StepError, match="needs training rows") as caught:
         evaluate(Children(tmp_path / "scratch"), inputs, candidates=["base_few_shot"])
     assert "train" in caught.value.action
+
+
+def test_examples_without_room_are_not_counted_in_the_candidates_name(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    children = Children(tmp_path / "scratch")
+    children.examples_that_fit = 1
+    _, report = evaluate(children, inputs, candidates=["base_few_shot"], examples=4)
+    assert candidate(report, "base_few_shot")["label"] == "Base model with 1 example (4 asked for)"
+    again = Children(tmp_path / "scratch")
+    _, report = evaluate(again, inputs, candidates=["base_few_shot"], examples=4)
+    assert again.configs == []
+    assert candidate(report, "base_few_shot")["label"] == "Base model with 1 example (4 asked for)"
+
+
+def test_a_held_out_question_is_no_example_even_when_a_sample_leaves_it_out(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    inputs["train"] = dataset(tmp_path / "leaky", rows_of(10))
+    children = Children(tmp_path / "scratch")
+    evaluate(children, inputs, candidates=["base_few_shot"], rows=2)
+    assert children.config_of("base_few_shot")["examples"] == []
+
+
+def test_every_file_of_an_export_is_a_candidate_with_its_size(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    inputs["gguf"] = export(tmp_path / "gguf", "Q8_0", "Q4_K_M")
+    children = Children(tmp_path / "scratch")
+    _, report = evaluate(children, inputs, candidates=["teacher", "student"])
+    assert [c["name"] for c in report["candidates"]] == ["teacher", "student", "gguf_q8_0", "gguf_q4_k_m"]
+    small = candidate(report, "gguf_q4_k_m")
+    assert (small["label"], small["kind"], small["size_bytes"]) == ("GGUF Q4_K_M", "quantised", 20)
+    assert small["metrics"]["accuracy"]["value"] == 1.0
+    assert small["peak_bytes"] == 123 << 20
+    config = children.config_of("gguf_q8_0")
+    assert config["gguf"] == str(inputs["gguf"].path / "cards-1-Q8_0.gguf")
+    assert config["prompt_view"] == {"mode": "drop", "text": ""}
+    assert config["labels"] == ["card", "cash"]
+    assert {c["b"] for c in report["comparisons"]} == {"gguf_q8_0", "gguf_q4_k_m"}
+    assert report["facts"]["GGUF files"] == "dd" * 32
+
+
+def test_two_files_of_one_type_keep_their_answers_apart(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    inputs["gguf"] = export(tmp_path / "gguf", "Q8_0", "Q8_0")
+    _, report = evaluate(Children(tmp_path / "scratch"), inputs, candidates=["student"])
+    assert [c["name"] for c in report["candidates"]] == ["student", "gguf_q8_0", "gguf_q8_0_2"]
+
+
+def test_the_rows_that_a_file_fails_on_are_counted_and_never_dropped(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    def answer(config: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+        return {"error": "Too long."} if "gguf" in config and row["id"] in ("r1", "r3") else right(config, row)
+
+    inputs["gguf"] = export(tmp_path / "gguf", "Q8_0")
+    _, report = evaluate(Children(tmp_path / "scratch", answer), inputs)
+    file = candidate(report, "gguf_q8_0")
+    assert (file["asked"], file["answered"], file["failed"]) == (10, 8, 2)
+    assert file["errors"] == [["Too long.", 2]]
+    assert file["metrics"]["accuracy"]["value"] == 0.8
+    assert file["metrics"]["accuracy"]["n"] == 10
+    assert "GGUF Q8_0 failed on 2 of 10 rows; they count as wrong." in report["notes"]
+
+
+def test_a_file_that_can_read_no_row_fails_alone(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    def answer(config: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+        if "gguf" in config:
+            raise StepError("None of the 10 rows can be answered.", code="no_rows")
+        return right(config, row)
+
+    inputs["gguf"] = export(tmp_path / "gguf", "Q8_0")
+    _, report = evaluate(Children(tmp_path / "scratch", answer), inputs)
+    assert candidate(report, "gguf_q8_0")["failed"] == 10
+    assert candidate(report, "student")["failed"] == 0
+
+
+def test_files_of_another_student_are_refused_before_anyone_is_asked_of_them(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    inputs["gguf"] = export(tmp_path / "gguf", "Q8_0", made_of="ee" * 32)
+    children = Children(tmp_path / "scratch")
+    with pytest.raises(StepError, match="another student") as caught:
+        evaluate(children, inputs)
+    assert "earlier" in caught.value.action
+    assert children.asked == []
+
+
+def test_a_file_is_looked_for_in_the_export_alone(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    (tmp_path / "other.gguf").write_bytes(b"not of this export")
+    inputs["gguf"] = export(tmp_path / "gguf", "Q8_0", names={"Q8_0": "../other.gguf"})
+    with pytest.raises(StepError, match="holds no GGUF file"):
+        evaluate(Children(tmp_path / "scratch"), inputs)
+
+
+def test_an_earlier_student_answers_with_its_own_view_and_the_verdict_stays_about_the_new_one(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    def answer(config: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+        return {"text": "wrong"} if config.get("adapter") == str(tmp_path / "before") else right(config, row)
+
+    earlier = student(tmp_path / "before", view={"mode": "keep", "text": ""})
+    inputs["earlier"] = InputArtifact(sha="ee" * 32, kind="adapter", path=earlier.path, meta=earlier.meta)
+    inputs["gguf"] = export(tmp_path / "gguf", "Q8_0", made_of="ee" * 32)
+    children = Children(tmp_path / "scratch", answer)
+    result, report = evaluate(children, inputs)
+    assert [c["name"] for c in report["candidates"]] == ["teacher", "base", "student", "earlier_student", "gguf_q8_0"]
+    assert children.config_of("earlier_student")["prompt_view"] == {"mode": "keep", "text": ""}
+    assert children.config_of("gguf_q8_0")["prompt_view"] == {"mode": "keep", "text": ""}
+    assert candidate(report, "earlier_student")["metrics"]["accuracy"]["value"] == 0.0
+    assert result.summary["accuracy"] == 1.0
+    assert report["confusion"]["candidate"] == "student"
+    against = next(c for c in report["comparisons"] if c["b"] == "earlier_student")
+    assert (against["only_a"], against["only_b"]) == (10, 0)
+    assert report["facts"]["Earlier student"] == "ee" * 32
+
+
+def test_an_earlier_student_is_not_judged_in_the_students_place(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    inputs["earlier"] = student(tmp_path / "before")
+    with pytest.raises(StepError, match="not among the candidates"):
+        evaluate(Children(tmp_path / "scratch"), inputs, candidates=["teacher"])
+
+
+def test_a_student_compared_with_itself_is_said(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    inputs["earlier"] = inputs["student"]
+    _, report = evaluate(Children(tmp_path / "scratch"), inputs)
+    assert any("is the student itself" in note for note in report["notes"])
+
+
+def test_one_row_with_a_label_nobody_was_trained_on_is_judged_for_everybody(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    inputs["rows"] = dataset(tmp_path / "one", [make_row(0, teacher="cheque", reference="cheque")])
+    inputs["gguf"] = export(tmp_path / "gguf", "Q8_0")
+    _, report = evaluate(Children(tmp_path / "scratch"), inputs)
+    assert [c["asked"] for c in report["candidates"]] == [1, 1, 1, 1]
+    assert any("not trained on" in note for note in report["notes"])
+    assert report["verdict"]["sentence"]
 
 
 def test_the_base_model_can_be_given_fewer_rows(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
@@ -415,6 +573,53 @@ def test_a_tiny_student_that_was_really_trained_beats_its_really_prompted_base(
     assert own["latency"]["n"] == 4
     assert own["cost_per_1000"]["value"] > 0
     assert report["facts"]["Base model"] == f"folder:{model}"
+
+
+@pytest.mark.heavy
+def test_real_files_and_a_real_earlier_student_answer_beside_the_student(
+    tmp_path: Path, tiny_student: Path, settings: Settings
+) -> None:
+    from pipelines.recipes.base_models import digest_of, hash_files
+    from tests.exporters.conftest import make_adapter
+
+    settings.MODEL_DIRS = [tiny_student.parent]
+    told = {
+        "base_model": {"ref": f"folder:{tiny_student}", "revision": digest_of(hash_files(tiny_student)), "files": {}}
+    }
+    adapter = make_adapter(tiny_student, tmp_path / "adapter")
+    (adapter / "training.json").write_text(json.dumps({**told, "labels": ["bird", "fish"]}))
+    own = InputArtifact("bb" * 32, "adapter", adapter, {})
+    made = ExportGguf().run(
+        RealChildren(tmp_path / "export"),
+        ExportGguf.Params(quantisations=["F16", "Q8_0"], threads=1),
+        {"student": own},
+    )
+    inputs = {
+        "rows": dataset(tmp_path / "held", rows_of(6, labels=("bird", "fish"))),
+        "student": own,
+        "earlier": own,
+        "gguf": InputArtifact("dd" * 32, "gguf", made.outputs["gguf"].path, {}),
+    }
+    _, report = evaluate(
+        RealChildren(tmp_path / "scratch"),  # type: ignore[arg-type]
+        inputs,
+        candidates=["student"],
+        max_new_tokens=4,
+        latency_rows=2,
+        threads=1,
+    )
+    names = ["student", "earlier_student", "gguf_f16", "gguf_q8_0"]
+    assert [c["name"] for c in report["candidates"]] == names
+    student_said, earlier_said, exact, small = (candidate(report, name) for name in names)
+    for one in (student_said, earlier_said, exact, small):
+        assert (one["answered"], one["failed"]) == (6, 0)
+        assert one["latency"]["n"] == 2
+        assert one["other_channels"].keys() == {"scored"}
+        assert one["confidence"]["n"] == 6
+        assert one["size_bytes"] > 0 and one["peak_bytes"] > 0
+    assert student_said["confidence"]["mean"] == pytest.approx(earlier_said["confidence"]["mean"])
+    assert exact["confidence"]["mean"] == pytest.approx(student_said["confidence"]["mean"], abs=0.05)
+    assert small["size_bytes"] < exact["size_bytes"]
 
 
 def test_what_was_set_before_the_run_is_in_the_report(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
