@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import json
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from evaluation.asking import Mode, Session, Setting, ask_candidates
+from evaluation.advice import seen_discordance, what_rows_show
+from evaluation.asking import Session, ask_candidates
 from evaluation.clusters import AUTO, NONE, PROMPT, SOURCE
+from evaluation.held_out import find_setting, sampling_notes, take_rows
 from evaluation.items import ITEMS_FILE, write_items
-from evaluation.labels import dedupe_labels, find_labels
 from evaluation.leakage import check_leakage
-from evaluation.metric_settings import EXAMPLE, LONGEST, describe_settings, read_settings
+from evaluation.metric_settings import EXAMPLE, LONGEST, read_settings
 from evaluation.metrics.base import judges
 from evaluation.report import DEFAULT_METRICS, Options, build_report
-from evaluation.report_notes import target_of_row
+from evaluation.report_facts import facts_of, same_student_note, summary_of
 from evaluation.slices import FIELDS
-from evaluation.statistics import DISCORDANCE, detectable_difference, rows_for_margin
-from evaluation.wording import percent, points, rounded
+from evaluation.statistics import DISCORDANCE
 from pipelines.steps import base
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
 from pipelines.steps.student import prompt_view_of, read_training
 from studio.lib.errors import StepError
 from studio.lib.params import BaseParams, param
 from studio.registries import METRICS
-from vault.rows import Row, read_rows
+from vault.rows import read_rows
 
 REPORT_FILE = "report.json"
 
@@ -243,130 +242,3 @@ class Evaluate(base.Step):
         from evaluation.scorecards import put_aside
 
         put_aside(step_run)
-
-
-def seen_discordance(workspace_id: Any) -> float | None:
-    """The share of rows that exactly one of student and teacher got right in the newest evaluation here that knows it."""
-    from pipelines.models import StepRun
-    from studio.jobs import State
-
-    newest = StepRun.objects.filter(run__workspace_id=workspace_id, step="evaluate", state=State.SUCCEEDED)
-    for summary in newest.order_by("-finished_at").values_list("summary", flat=True)[:5]:
-        if isinstance(summary.get("discordance"), float):
-            return float(summary["discordance"])
-    return None
-
-
-def what_rows_show(rows: int, *, margin: float, discordance: float, seen: bool) -> list[str]:
-    """The advice before a run in words: the smallest difference that shows, and the rows that the margin asks for."""
-    basis = f"{'seen' if seen else 'expected'} disagreement of {percent(discordance)}"
-    difference = detectable_difference(rows, discordance=discordance)
-    what = f"About {rows:,} held-out {'row' if rows == 1 else 'rows'}"
-    said = (
-        f"{what} can show a difference of {points(difference)} ({basis})."
-        if difference is not None
-        else f"{what} can show no difference ({basis})."
-    )
-    needed = rows_for_margin(margin, discordance=discordance)
-    if needed is not None and needed > rows:
-        said += f" To show a loss under {points(margin)} it takes about {rounded(needed)}."
-    return [said]
-
-
-def take_rows(rows: list[Row], *, count: int, seed: int) -> list[Row]:
-    """``count`` rows chosen by ``seed`` in their own order (all of them for 0), each id once."""
-    unique = list({row.id: row for row in reversed(rows)}.values())[::-1]
-    if not count or count >= len(unique):
-        return unique
-    chosen = set(random.Random(seed).sample(range(len(unique)), count))  # noqa: S311 -- a repeatable sample
-    return [row for i, row in enumerate(unique) if i in chosen]
-
-
-def sampling_notes(found: Sequence[Row], used: Sequence[Row]) -> list[str]:
-    """What was left out of the held-out rows before anyone was asked."""
-    notes = []
-    distinct = len({row.id for row in found})
-    if distinct < len(found):
-        notes.append(f"{len(found) - distinct:,} held-out rows share their id with an earlier one and were left out.")
-    if len(used) < distinct:
-        notes.append(f"A seeded sample of {len(used):,} of the {distinct:,} held-out rows was used.")
-    return notes
-
-
-def same_student_note(inputs: Mapping[str, InputArtifact]) -> list[str]:
-    """A note when the earlier student is the student itself."""
-    if "earlier" in inputs and inputs["earlier"].sha == inputs["student"].sha:
-        return ["The earlier student is the student itself (the same weights): a difference between them says nothing."]
-    return []
-
-
-def find_setting(
-    rows: Sequence[Row], inputs: Mapping[str, InputArtifact], training: Mapping[str, Any], params: Evaluate.Params
-) -> Setting:
-    """Decide between labels and free text: by what the training says, else by the training rows' answers, else by the
-    held-out rows' own."""
-    train, notes = inputs.get("train"), list[str]()
-    told = training.get("labels") or (train.meta.get("labels") if train else None) or inputs["rows"].meta.get("labels")
-    labels = dedupe_labels(told) if told else None
-    if labels is None and train is not None:
-        labels = find_labels(row.completion_text or "" for row in read_rows(train.path) if row.completion is not None)
-    seen = frozenset(labels) if labels else None
-    targets = [text for text in map(target_of_row, rows) if text is not None]
-    if labels is None and train is None:
-        labels = find_labels(targets)
-        notes = (
-            ["The label set was read off the held-out rows, since no training rows were wired in."] if labels else []
-        )
-    if labels is None and params.labels in ("on", "only"):
-        labels = dedupe_labels([text for text in sorted(set(targets)) if text.strip()])
-        notes = [f"Every distinct answer of the held-out rows ({len(labels):,}) was taken as a label, as asked."]
-    if not labels:
-        return Setting(None, None, "generate", notes)
-    # With scoring off the answers are labels all the same, and judged as such.
-    modes: dict[str, Mode] = {"off": "generate", "only": "labels"}
-    return Setting(labels, seen, modes.get(params.labels, "both"), notes)
-
-
-def facts_of(
-    params: Evaluate.Params, inputs: Mapping[str, InputArtifact], training: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What was evaluated, by name and hash."""
-    base_model = training["base_model"]
-    view = prompt_view_of(inputs["student"], training)
-    facts = {
-        "Held-out rows": inputs["rows"].sha,
-        "Student": inputs["student"].sha,
-        "Base model": base_model["ref"],
-        "Base model revision": base_model["revision"],
-        "Student's system prompt": {"keep": "kept", "drop": "dropped", "replace": "replaced"}.get(
-            view["mode"], view["mode"]
-        ),
-        "Longest answer": f"{params.max_new_tokens} tokens",
-        "Seed": params.seed,
-    }
-    if told := describe_settings(read_settings(params.metric_settings)):
-        facts["Settings of metrics"] = told
-    if "train" in inputs:
-        facts["Training rows"] = inputs["train"].sha
-    if "earlier" in inputs:
-        facts["Earlier student"] = inputs["earlier"].sha
-    if "gguf" in inputs:
-        facts["GGUF files"] = inputs["gguf"].sha
-    return facts
-
-
-def summary_of(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers the run page shows."""
-    summary: dict[str, Any] = {
-        "headline": report["verdict"]["sentence"],
-        "rows": report["rows"],
-        "tone": report["verdict"]["tone"],
-    }
-    if report["detectable"]["basis"] == "seen":
-        summary["discordance"] = report["detectable"]["discordance"]
-    student = next((c for c in report["candidates"] if c["kind"] == "student"), None)
-    for name in ("agreement", "accuracy"):
-        value = student["metrics"].get(name) if student else None
-        if value:
-            summary[name] = value["value"]
-    return summary

@@ -12,9 +12,10 @@ from django.db import IntegrityError, transaction
 from pydantic import ValidationError
 from pytest_django.fixtures import Settings
 
+from evaluation.advice import what_rows_show
 from evaluation.items import ITEMS_FILE
 from evaluation.scorecards import record_scorecard, scorecard_of
-from evaluation.steps.evaluate import Evaluate, what_rows_show
+from evaluation.steps.evaluate import Evaluate
 from pipelines.child import run_child
 from pipelines.models import Pipeline, PipelineVersion, Run, StepOutput
 from pipelines.steps.base import InputArtifact, StepResult
