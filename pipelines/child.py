@@ -7,6 +7,7 @@ parent (on Linux). Cancelling, losing the lease or ending the worker ends the wh
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -37,6 +38,8 @@ TAIL_LINES = 40
 MAX_EVENT_BYTES = 256 << 20
 MAX_LINE_BYTES = 1 << 20
 _PR_SET_PDEATHSIG = 1
+NICENESS = 10
+"""A training takes every core it can get. At this niceness it still does, and a page that is asked for comes first."""
 
 Event = dict[str, Any]
 
@@ -47,6 +50,21 @@ def _die_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+
+
+def _let_others_go_first() -> None:
+    """In the child, before exec: yield to whoever else wants the processor."""
+    os.nice(NICENESS)
+    if sys.platform == "linux":
+        # Where the kernel groups processes by session, niceness counts within the group only, and the group has its own. Not
+        # every kernel groups, nor lets everybody say so.
+        with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as group:
+            group.write(str(NICENESS))
+
+
+def _prepare(parent: int) -> None:
+    _die_with_parent(parent)
+    _let_others_go_first()
 
 
 def run_child(
@@ -73,7 +91,7 @@ def run_child(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=lambda: _die_with_parent(parent),
+        preexec_fn=lambda: _prepare(parent),
         env={**CHILD_ENV, **os.environ},
     )
     try:

@@ -14,12 +14,13 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 
 from studio import conf
+from studio.gate import limit_pages
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_wsgi = WSGIMiddleware(get_wsgi_application(), workers=conf.read("STUDIO_THREADS"))  # type: ignore[arg-type]
+_wsgi = WSGIMiddleware(limit_pages(get_wsgi_application()), workers=conf.read("STUDIO_THREADS"))  # type: ignore[arg-type]
 
 from studio.workers import code_version  # noqa: E402 (its models need Django to be set up)
 

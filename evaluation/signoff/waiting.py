@@ -25,15 +25,17 @@ def waiting_for(user: Any, workspace: Workspace) -> list[SignOff]:
 
     Who started the run is asked only where nobody else may sign.
     """
-    roles = roles_of(workspace.pk)
-    mine = roles.get(user.pk, "")
-    asked = (
+    asked = list(
         SignOff.objects.filter(scorecard__workspace=workspace, state=SignOffState.OPEN, asked_at__isnull=False)
         .exclude(decisions__in=Decision.objects.filter(user=user, current=True))
         .select_related("scorecard__workspace", "scorecard__step_run__run__version__pipeline")
         .select_related("scorecard__step_run__run__created_by", "scorecard__step_run__run__schedule__created_by")
         .order_by("asked_at")
     )
+    if not asked:
+        return []
+    roles = roles_of(workspace.pk)
+    mine = roles.get(user.pk, "")
     found = []
     for sign_off in asked:
         rules = rules_of(sign_off)

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_POST, require_safe
 
 from pipelines import attempts, commandline, comparing, runlist, runs, timeline
@@ -67,14 +68,21 @@ def show(request: WorkspaceRequest, number: int) -> HttpResponse:
     ``?view=list`` shows the steps as a list. ``?hero=1``, sent by the live part itself, keeps the curve where it was.
     """
     run = get_run(request, number)
-    if not request.htmx:
-        return _show(request, run)
+    if request.htmx:
+        return _share_live(request, run)
+    # Whoever may change a run sees it as it is now, not as it was a moment before they did.
+    live = _show_live(request, run) if request.membership.at_least(Role.EDITOR) else _share_live(request, run)
+    context = {"run": run, "live": mark_safe(live.content.decode()), "changes": comparing.changes_since_last(run)}  # noqa: S308 -- a rendered template
+    return render(request, "pipelines/run.html", context)
+
+
+def _share_live(request: WorkspaceRequest, run: Run) -> HttpResponse:
     mine = run.created_by_id == request.user.pk
     key = ("run", run.pk, request.GET.urlencode(), request.membership.role, mine)
-    return polling.share(request, key=key, render=lambda: _show(request, run))
+    return polling.share(request, key=key, render=lambda: _show_live(request, run))
 
 
-def _show(request: WorkspaceRequest, run: Run) -> HttpResponse:
+def _show_live(request: WorkspaceRequest, run: Run) -> HttpResponse:
     views = step_views(run)
     training = next((v.step for v in views if v.charts), None)
     results = [o for v in views for o in output_views(v) if v.status != "blocked" and o.kind in ("report", "gguf")]
@@ -95,9 +103,7 @@ def _show(request: WorkspaceRequest, run: Run) -> HttpResponse:
         "waiting": [v for v in views if v.step.state == State.WAITING],
         "failed": [v for v in views if v.step.state == State.FAILED],
     }
-    if request.htmx:
-        return render(request, "pipelines/run.html#live", context)
-    return render(request, "pipelines/run.html", {**context, "changes": comparing.changes_since_last(run)})
+    return render(request, "pipelines/run.html#live", context)
 
 
 @require_POST

@@ -56,6 +56,22 @@ def test_a_users_error_arrives_as_one(tmp_path: Path) -> None:
     assert (str(caught.value), caught.value.action) == ("No tokenizer.", "Add one.")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_child_yields_the_processor_to_the_pages(tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+
+    def beat() -> None:
+        for event in events:
+            if "pids" in event:
+                fields = Path(f"/proc/{event['pids'][0]}/stat").read_text().rpartition(")")[2].split()
+                event["nice"] = int(fields[16]) - os.getpriority(os.PRIO_PROCESS, 0)
+                raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run(tmp_path, beat=beat, events=events, do="hang")
+    assert next(event["nice"] for event in events if "nice" in event) == child.NICENESS
+
+
 def test_a_child_that_dies_is_reported_with_its_last_line(tmp_path: Path) -> None:
     with pytest.raises(StepError, match=r"exit code 3.*a line for people"):
         run(tmp_path, do="die")

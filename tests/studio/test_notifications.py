@@ -191,3 +191,13 @@ def test_a_mail_that_was_lost_is_shown_to_its_person(
     )
     assert "does not take mail" in editor_client.get(address("notification_choices")).text
     assert "does not take mail" not in viewer_client.get(address("notification_choices")).text
+
+
+def test_people_share_the_indicator_of_what_is_at_work_but_not_each_others_bell(
+    editor_client: Client, viewer_client: Client, told: Notification, settings: Settings
+) -> None:
+    settings.SHARED_POLL_SECONDS = 1.0
+    url = reverse("activity", args=["lab"])
+    mine, theirs = editor_client.get(url, headers=HTMX).text, viewer_client.get(url, headers=HTMX).text
+    assert "unread</span>" in mine
+    assert "unread</span>" not in theirs
