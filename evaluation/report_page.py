@@ -113,6 +113,9 @@ def sample_rows(table: ItemTable, *, rows_url: str) -> dict[str, Any]:
 def file_rows(table: ItemTable, *, most: int) -> dict[str, Any]:
     """Rows for a file that stands alone: those the student got wrong first, then the others, up to a limit; it says so."""
     total = table.marks.rows
+    if not most and total:
+        note = f"The {total:,} rows were left out of this file: it holds no question and no answer of theirs."
+        return {"title": "Rows", "note": note, "total": total, "candidates": list(table.source.candidates), "rows": []}
     view = next((v for v in ("wrong", "differs") if v in table.views()), "all")
     first = table.positions(RowFilter(view=view)).tolist()
     known = set(first)

@@ -16,6 +16,7 @@ from django.utils.safestring import mark_safe
 from evaluation import report_page
 from evaluation.models import Scorecard
 from evaluation.scorecards import read_report
+from evaluation.signoff.statement import statement_of
 from evaluation.tables import open_items
 from studio.lib.errors import StudioError
 
@@ -44,9 +45,9 @@ class NoPdf(StudioError):
 def render_file(
     card: Scorecard, report: dict[str, Any] | None = None, *, most_rows: int = MOST_ROWS, css: str | None = None
 ) -> str:
-    """The report as one HTML document. Raises ``vault.store.Damaged`` when its files are gone.
+    """The report as one HTML document, with its sign-off. Raises ``vault.store.Damaged`` when its files are gone.
 
-    ``css``: another stylesheet than the Studio's own.
+    ``most_rows`` 0: no question and no answer, for readers who may not see the data. ``css``: another stylesheet than the Studio's own.
     """
     found = report or read_report(card.report)
     table = open_items(card, found)
@@ -54,6 +55,7 @@ def render_file(
         **report_page.report_context(card, found, rows_url="", all_labels=True),
         "since": report_page.since_earlier(card, table, rows_url=""),
         "sample": report_page.file_rows(table, most=most_rows),
+        "signed": statement_of(card),
         "standalone": True,
         "title": report_page.title_of(card),
         "written_at": timezone.now(),

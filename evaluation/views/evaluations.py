@@ -95,18 +95,19 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
 @require_safe
 @role_required("viewer")
 def download(request: WorkspaceRequest, pk: UUID, form: str) -> HttpResponseBase:
-    """The report as one HTML file, PDF, Markdown, JSON or CSV."""
+    """The report as one HTML file, PDF, Markdown, JSON or CSV. ``?rows=no``: HTML and PDF without the rows."""
     card = find(request, pk)
     if form not in FORMS:
         raise Http404(f"A report can be had as {', '.join(FORMS)}.")
     report = read_report(card.report)
     title = title_of(card)
+    limit = {"most_rows": 0} if request.GET.get("rows") == "no" else {}
     content: str | bytes
     try:
         content = (
-            render_file(card, report)
+            render_file(card, report, **limit)
             if form == "html"
-            else render_pdf(card, report)
+            else render_pdf(card, report, **limit)
             if form == "pdf"
             else write_report(report, form=form, title=title)
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils.html import escape
 
 from evaluation import standalone
@@ -16,6 +17,7 @@ from evaluation.predictions import Candidate, teacher_of
 from evaluation.report import Options
 from studio.models import Workspace
 from tests.evaluation.conftest import LABELS, make_candidate, make_rows, record_evaluation
+from tests.evaluation.signoff.conftest import say
 from vault.rows import Row, assistant
 
 
@@ -49,6 +51,23 @@ def test_a_limit_on_rows_keeps_the_wrong_ones_and_says_so(scorecard: Scorecard) 
     assert "2 of 6 rows are in this file" in html
     assert "question 2" in html
     assert "question 4" not in html
+
+
+def test_a_file_without_rows_holds_no_question_and_says_so(scorecard: Scorecard) -> None:
+    html = standalone.render_file(scorecard, most_rows=0)
+    assert "The 6 rows were left out of this file" in html
+    assert scorecard.verdict.split(":")[0] in html
+    assert not re.search(r"question \d", html)
+
+
+def test_the_file_tells_who_signed_and_what(scorecard: Scorecard, owner: User, editor: User) -> None:
+    assert "Sign-off</h2>" not in standalone.render_file(scorecard)
+    say(scorecard, editor, "changes", reason="Too few <b>rows</b>.")
+    found = say(scorecard, owner, checked=[])
+    html = standalone.render_file(scorecard)
+    assert "Too few &lt;b&gt;rows&lt;/b&gt;." in html
+    assert f"<strong>{owner.username}</strong>, owner" in html
+    assert found.digest in html
 
 
 def test_hostile_text_stays_text(workspace: Workspace) -> None:
