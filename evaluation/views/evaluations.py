@@ -19,7 +19,7 @@ from evaluation.models import Scorecard
 from evaluation.report_page import report_context, sample_rows, since_earlier, title_of
 from evaluation.scorecards import read_report
 from evaluation.signoff.box import box_for, states_of
-from evaluation.standalone import NoPdf, render_file, render_pdf
+from evaluation.standalone import MOST_ROWS, PDF_ROWS, NoPdf, render_file, render_pdf
 from evaluation.tables import open_items
 from studio.access import WorkspaceRequest, role_required
 
@@ -101,13 +101,13 @@ def download(request: WorkspaceRequest, pk: UUID, form: str) -> HttpResponseBase
         raise Http404(f"A report can be had as {', '.join(FORMS)}.")
     report = read_report(card.report)
     title = title_of(card)
-    limit = {"most_rows": 0} if request.GET.get("rows") == "no" else {}
+    with_rows = request.GET.get("rows") != "no"
     content: str | bytes
     try:
         content = (
-            render_file(card, report, **limit)
+            render_file(card, report, most_rows=MOST_ROWS if with_rows else 0)
             if form == "html"
-            else render_pdf(card, report, **limit)
+            else render_pdf(card, report, most_rows=PDF_ROWS if with_rows else 0)
             if form == "pdf"
             else write_report(report, form=form, title=title)
         )

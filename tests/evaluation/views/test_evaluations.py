@@ -181,3 +181,10 @@ def test_a_pdf_that_cannot_be_written_leads_back_to_the_report_and_says_why(
     page = viewer_client.get(reverse("evaluation_download", args=["lab", scorecard.pk, "pdf"]), follow=True)
     assert page.redirect_chain == [(scorecard.get_absolute_url(), 302)]
     assert b"WeasyPrint" in page.content
+
+
+def test_the_file_can_leave_the_rows_out(viewer_client: Client, scorecard: Scorecard) -> None:
+    url = reverse("evaluation_download", args=["lab", scorecard.pk, "html"])
+    assert f'href="{url}?rows=no"' in viewer_client.get(scorecard.get_absolute_url()).text
+    assert "question 2" in viewer_client.get(url).text
+    assert "question 2" not in viewer_client.get(url + "?rows=no").text
