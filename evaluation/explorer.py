@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.item_columns import COMMON, ITEMS_FILE, column
+from evaluation.item_columns import COMMON, ITEMS_FILE, SEARCH_FOLDER, column
 from evaluation.marks import (
     AGREES,
     AGREES_KNOWN,
@@ -29,6 +29,7 @@ from evaluation.metrics.base import answer_key
 from evaluation.previews import open_previews
 from vault.query import ask, ask_positions, words
 from vault.query.lists import Lists
+from vault.search_index import SearchIndex
 
 PAGE = 50
 UNSURE = 0.5
@@ -280,7 +281,7 @@ class ItemTable:
         marks, student = self.marks, self.student
         mask: Mask = np.ones(marks.rows, dtype=bool)
         for word in words(wanted.search):
-            mask &= self._holding("contains(_search, ?)", word)
+            mask &= self._searched(word)
         if wanted.tag:
             mask &= self._holding("contains(tags, ?)", json.dumps(wanted.tag, ensure_ascii=False))
         if wanted.label:
@@ -299,8 +300,16 @@ class ItemTable:
             mask &= _below(student, wanted.below) if student is not None else False
         return mask
 
+    def _searched(self, word: str) -> Mask:
+        """Rows that hold a piece of text. A report written before there was a search index reads all of its texts."""
+        index = open_search(self.source.folder)
+        if index is None:
+            return self._holding("contains(_search, ?)", word)
+        found: Mask = _lists.get((self.source.folder, "search", word), lambda: index.holding(word))
+        return found
+
     def _holding(self, condition: str, value: str) -> Mask:
-        """Rows whose text meets a condition: the one question that reads texts of all rows."""
+        """Rows whose column meets a condition."""
         sql = f"SELECT _rid FROM read_parquet(?) WHERE {condition}"  # noqa: S608 -- one of two conditions above
         key = (self.source.folder, sql, value)
         found = _lists.get(key, lambda: ask_positions(sql, [self._file, value], root=self.source.root))
@@ -395,6 +404,12 @@ class ItemTable:
             prompt=json.loads(record["prompt"]) if get("prompt") else [],
             tags=json.loads(record["tags"]) if get("tags", "[]") != "[]" else [],
         )
+
+
+@lru_cache(maxsize=16)
+def open_search(folder: Path) -> SearchIndex | None:
+    """Which rows of a report folder hold a text, or None for a report that has no index."""
+    return SearchIndex(folder / SEARCH_FOLDER) if (folder / SEARCH_FOLDER).is_dir() else None
 
 
 @lru_cache(maxsize=64)

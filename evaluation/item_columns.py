@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 
 ITEMS_FILE = "items.parquet"
+SEARCH_FOLDER = "search"
+"""The index of words beside it: which rows hold a text."""
 COMMON = ("id", "prompt", "question", "teacher", "reference", "target", "tags", "_search")
 TEXTS = ("answer", "text", "label", "error", "key")
 NUMBERS = ("confidence", "latency_ms", "judge")

@@ -1,6 +1,7 @@
 """Every held-out row beside every candidate's answer, on disk: ``items.parquet`` of a report.
 
-``marks.parquet`` (:mod:`evaluation.marks`) and ``previews.dat`` (:mod:`evaluation.previews`) lie beside it and are made of it.
+``marks.parquet`` (:mod:`evaluation.marks`), ``previews.dat`` (:mod:`evaluation.previews`) and ``search/`` (:mod:`vault.search_index`)
+lie beside it and are made of it.
 
 One record per row: ``_rid``, ``id``, ``prompt`` (JSON), ``question`` (the last user message), ``teacher``, ``reference``,
 ``target`` (normalised right answer), ``_search``; and for each candidate ``C``: ``C__answer`` (the one that counts),
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.item_columns import COMMON, FLAGS, ITEMS_FILE, NUMBERS, TEXTS, column
+from evaluation.item_columns import COMMON, FLAGS, ITEMS_FILE, NUMBERS, SEARCH_FOLDER, TEXTS, column
 from evaluation.marks import write_marks
 from evaluation.metrics.base import answer_key, keyed, same_answer
 from evaluation.predictions import Candidate
@@ -23,6 +24,7 @@ from evaluation.previews import PreviewWriter
 from evaluation.report_notes import target_of_row
 from evaluation.scoring import Channel, answer_of, channels_of
 from vault.rows import Row
+from vault.search_index import IndexWriter
 
 __all__ = ["ITEMS_FILE", "column", "record_of", "write_items"]
 
@@ -79,9 +81,9 @@ def record_of(row: Row, candidates: Sequence[tuple[Candidate, Channel]]) -> dict
 
 
 def write_items(path: Path, rows: Sequence[Row], candidates: Sequence[Candidate]) -> int:
-    """Write ``items.parquet`` and, beside it, what makes its pages quick (marks and previews). Returns how many rows it holds.
+    """Write ``items.parquet`` and, beside it, what makes its pages quick (marks, previews, search). Returns how many rows it holds.
 
-    Memory: one row group.
+    Memory: one row group, and the search's tokens (at most about 150 MB).
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -93,12 +95,18 @@ def write_items(path: Path, rows: Sequence[Row], candidates: Sequence[Candidate]
         fields += [pa.field(column(candidate.name, name), kind) for names, kind in kinds for name in names]
     schema = pa.schema(fields)
     hidden = NOT_SHOWN | {column(c.name, "key") for c in candidates}
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer, PreviewWriter(path.parent) as previews:
+    with (
+        pq.ParquetWriter(path, schema, compression="zstd") as writer,
+        PreviewWriter(path.parent) as previews,
+        IndexWriter(path.parent / SEARCH_FOLDER) as search,
+    ):
         for start in range(0, max(len(rows), 1), ROW_GROUP):
             group = rows[start : start + ROW_GROUP]
             records = [{"_rid": start + i, **record_of(row, with_channels)} for i, row in enumerate(group)]
             writer.write_table(pa.Table.from_pylist(records, schema=schema))
             for record in records:
                 previews.add({name: value for name, value in record.items() if name not in hidden})
+                search.add(record["_search"])
+        search.close()
     write_marks(path.parent, [c.name for c in candidates])
     return len(rows)

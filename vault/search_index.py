@@ -86,7 +86,7 @@ class IndexWriter:
 
     def add(self, text: str) -> None:
         """The text of the next row."""
-        tokens = set(TOKEN.findall(text))
+        tokens = dict.fromkeys(TOKEN.findall(text))  # in their order: the same rows make the same files
         self._ids.extend(map(self._terms.__getitem__, tokens))
         self._lengths.append(len(tokens))
         self._pairs += len(tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,6 +127,19 @@ def test_a_report_written_before_previews_and_marks_shows_the_same_rows_in_the_s
     for wanted in (RowFilter(), RowFilter(sort="confidence"), RowFilter(view="differs", sort="-wrong")):
         assert old.page(wanted).rows == new.page(wanted).rows
     assert old.counts(RowFilter()) == new.counts(RowFilter())
+
+
+@pytest.mark.parametrize(
+    "search", ["question", "uest", "4", "CARD transfer", '"question 4"', "é", "?", "l\ntr", "zebra", "%", "_"]
+)
+def test_a_search_finds_the_same_rows_with_the_index_of_words_and_without_it(
+    tmp_path: Path, held_out: list[Row], candidates: list[Candidate], search: str
+) -> None:
+    held_out[1] = replace(held_out[1], prompt=[{"role": "user", "content": "Où est mon café? 100%"}])
+    table = open_table(tmp_path / "new", held_out, candidates, Options(labels=LABELS))
+    old = open_table(tmp_path / "old", held_out, candidates, Options(labels=LABELS))
+    shutil.rmtree(tmp_path / "old" / "search")
+    assert table.positions(RowFilter(search=search)).tolist() == old.positions(RowFilter(search=search)).tolist()
 
 
 def test_rows_are_sorted_and_what_has_no_value_comes_last(table: ItemTable) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +100,17 @@ def test_many_segments_and_blocks_answer_as_one(tmp_path: Path, monkeypatch: pyt
 def test_an_index_without_rows_holds_nothing(tmp_path: Path) -> None:
     write_index(tmp_path, [])
     assert SearchIndex(tmp_path).holding("x").tolist() == []
+
+
+def test_the_same_rows_make_the_same_files(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib; from vault.search_index import write_index; "
+        "write_index(pathlib.Path(sys.argv[1]), ['a card was lost', 'my other card', 'lost and found']); "
+    )
+    for seed in ("1", "2"):
+        folder = tmp_path / seed
+        subprocess.run(
+            [sys.executable, "-c", program, str(folder)], check=True, env=os.environ | {"PYTHONHASHSEED": seed}
+        )
+    first, second = ({f.name: f.read_bytes() for f in (tmp_path / seed).iterdir()} for seed in ("1", "2"))
+    assert first == second
