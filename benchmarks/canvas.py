@@ -47,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nodes", type=int, default=1_000)
     parser.add_argument("--data", type=Path, help="not used: nothing of this is worth keeping")
+    parser.add_argument("--picture", type=Path, help="where to keep a picture of the canvas seen from near")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -109,11 +110,12 @@ def browse(args: argparse.Namespace, address: str, session: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=args.chromium, args=["--no-sandbox"])
         context = browser.new_context(viewport={"width": 1440, "height": 900})
-        context.add_cookies([{"name": "sessionid", "value": session, "url": address}])
+        context.add_cookies([{"name": "sessionid", "value": session, "domain": "127.0.0.1", "path": "/"}])
         page = context.new_page()
         begun = time.perf_counter()
         page.goto(address, timeout=120_000)
-        page.wait_for_selector(".react-flow__node", timeout=120_000)
+        page.wait_for_selector(".react-flow__node, .cfar", timeout=120_000)
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         tell("load_ms", (time.perf_counter() - begun) * 1000)
         tell("drawn_nodes", page.locator(".react-flow__node").count())
         box = page.locator(".react-flow__pane").bounding_box()
@@ -135,12 +137,19 @@ def browse(args: argparse.Namespace, address: str, session: str) -> None:
 
         frames(page, "pan", pan)
         frames(page, "zoom", zoom)
-        page.keyboard.down("Control")
-        page.mouse.move(*middle)
-        for _ in range(12):
-            page.mouse.wheel(0, -120)
-        page.keyboard.up("Control")
+
+        def approach() -> None:
+            page.mouse.move(*middle)
+            page.keyboard.down("Control")
+            for _ in range(36):
+                page.mouse.wheel(0, -40)
+            page.keyboard.up("Control")
+
+        frames(page, "approach", approach)
         page.wait_for_timeout(500)
+        page.screenshot(path=args.picture) if args.picture else None
+        tell("drawn_nodes_near", page.locator(".react-flow__node").count())
+        frames(page, "pan_near", pan)
         node = next(
             b
             for b in (h.bounding_box() for h in page.locator(".react-flow__node").all())

@@ -56,16 +56,29 @@ def save(
 
     Without ``layout`` the boxes stay where they are.
     """
-    parsed = specs.parse(spec, may_be_empty=True)
-    values: dict[str, Any] = {"draft": parsed.as_dict(), "updated_at": timezone.now()}
+    return save_parsed(pipeline, spec=specs.parse(spec, may_be_empty=True), revision=revision, user=user, layout=layout)
+
+
+def save_parsed(
+    pipeline: Pipeline,
+    *,
+    spec: specs.Spec,
+    revision: int,
+    user: Any = None,
+    layout: Mapping[str, Any] | None = None,
+) -> int:
+    """As :func:`save`, for a draft that was read already."""
+    values: dict[str, Any] = {"draft": spec.as_dict(), "updated_at": timezone.now()}
     if layout is not None:
-        values["layout"] = tidy_layout(layout, spec=parsed)
+        values["layout"] = tidy_layout(layout, spec=spec)
     if isinstance(user, User):
         values["saved_by"] = user
     changed = Pipeline.objects.filter(pk=pipeline.pk, revision=revision).update(revision=revision + 1, **values)
     if not changed:
         raise Conflict
-    pipeline.refresh_from_db()
+    for name, value in values.items():
+        setattr(pipeline, name, value)
+    pipeline.revision = revision + 1
     return pipeline.revision
 
 

@@ -138,12 +138,13 @@ def fitting_sources(draft: Mapping[str, Any], name: str) -> dict[str, list[str]]
 
 
 def _downstream(draft: Mapping[str, Any], name: str) -> set[str]:
-    found, edge_of = {name}, [(_owner(e["from"]), _owner(e["to"])) for e in draft["edges"]]
-    queue = [name]
+    fed: dict[str, list[str]] = {}
+    for edge in draft["edges"]:
+        fed.setdefault(_owner(edge["from"]), []).append(_owner(edge["to"]))
+    found, queue = {name}, [name]
     while queue:
-        here = queue.pop()
-        for source, target in edge_of:
-            if source == here and target not in found:
+        for target in fed.get(queue.pop(), ()):
+            if target not in found:
                 found.add(target)
                 queue.append(target)
     return found

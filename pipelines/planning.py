@@ -10,6 +10,7 @@ import graphlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -60,10 +61,21 @@ class Known:
     rows: int | None
 
 
-def plan(spec: specs.Spec, *, workspace_id: Any, pipeline_id: Any = None) -> dict[str, NodePlan]:
+Histories = dict[str, list[StepRun]]
+"""Step → the runs of it that estimates were taken from; shared by plans that are made together."""
+
+
+def plan(
+    spec: specs.Spec,
+    *,
+    workspace_id: Any,
+    pipeline_id: Any = None,
+    sources: Mapping[str, int] = MappingProxyType({}),
+    histories: Histories | None = None,
+) -> dict[str, NodePlan]:
     """Node id → what would happen to it, in the order they run. Nodes that can't be judged are "unknown".
 
-    What has changed is told against earlier runs of the pipeline first.
+    What has changed is told against earlier runs of the pipeline first. ``sources``: rows of nodes whose data is not there yet.
     """
     try:
         order = spec.order()
@@ -72,14 +84,28 @@ def plan(spec: specs.Spec, *, workspace_id: Any, pipeline_id: Any = None) -> dic
     plans: dict[str, NodePlan] = {}
     known: dict[str, Known] = {}
     rows: dict[str, int | None] = {}
-    histories: dict[str, list[StepRun]] = {}
+    histories = {} if histories is None else histories
     for name in order:
         if name not in spec:
+            continue
+        if name in sources:
+            plans[name] = _plan_source(spec.node(name), sources[name], rows, histories, workspace_id=workspace_id)
             continue
         plans[name] = _plan_node(
             spec, name, plans, known, rows, histories, workspace_id=workspace_id, pipeline_id=pipeline_id
         )
     return plans
+
+
+def _plan_source(
+    node: specs.Node, count: int, rows: dict[str, int | None], histories: Histories, *, workspace_id: Any
+) -> NodePlan:
+    """A node that reads data which will be there when it runs."""
+    made = NodePlan("run", rows=count)
+    _estimate(made, node.step, node.params, histories, workspace_id=workspace_id)
+    for port in STEPS[node.step].outputs if node.step in STEPS else ():
+        rows[f"{node.id}.{port}"] = count if port != "rejects" else None
+    return made
 
 
 def _plan_node(
@@ -88,7 +114,7 @@ def _plan_node(
     plans: Mapping[str, NodePlan],
     known: dict[str, Known],
     rows: dict[str, int | None],
-    histories: dict[str, list[StepRun]],
+    histories: Histories,
     *,
     workspace_id: Any,
     pipeline_id: Any,
@@ -154,9 +180,7 @@ def _as_input(artifact: Artifact) -> InputArtifact:
     return InputArtifact(sha=artifact.sha256, kind=artifact.kind, path=Path(), meta=artifact.meta)  # type: ignore[arg-type]
 
 
-def _estimate(
-    made: NodePlan, step: str, values: Mapping[str, Any], histories: dict[str, list[StepRun]], *, workspace_id: Any
-) -> None:
+def _estimate(made: NodePlan, step: str, values: Mapping[str, Any], histories: Histories, *, workspace_id: Any) -> None:
     """Fill in cost, time and memory from the newest successes of the same step."""
     known = histories.get(step)
     if known is None:

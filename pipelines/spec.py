@@ -117,6 +117,21 @@ class Spec:
 
         Edges that name a node that is not there are passed over.
         """
+        return list(self._order)
+
+    def above(self, node_id: str) -> Spec:
+        """Only this node and those it depends on, with the edges among them."""
+        kept, queue = {node_id}, [node_id]
+        while queue:
+            for end in self._wiring.get(queue.pop(), {}).values():
+                if end["node"] not in kept:
+                    kept.add(end["node"])
+                    queue.append(end["node"])
+        edges = tuple(e for e in self.edges if e.source in kept and e.target in kept)
+        return Spec(tuple(n for n in self.nodes if n.id in kept), edges)
+
+    @cached_property
+    def _order(self) -> tuple[str, ...]:
         sorter: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter({n.id: [] for n in self.nodes})
         place = {n.id: i for i, n in enumerate(self.nodes)}
         for edge in self.edges:
@@ -128,7 +143,7 @@ class Spec:
             ready = sorted(sorter.get_ready(), key=lambda n: place[n])
             result += ready
             sorter.done(*ready)
-        return result
+        return tuple(result)
 
     def as_dict(self) -> dict[str, Any]:
         """The spec as JSON values, as it is stored."""

@@ -158,7 +158,7 @@ def find_unstorable(value: Any, *, most: int = 5) -> list[Problem]:
     Stops at depth ``MAX_DEPTH`` and after ``MAX_VALUES`` values, so that it ends quickly whatever comes.
     """
     found: list[Problem] = []
-    stack: list[tuple[Any, str, int]] = [(value, "", 0)]
+    stack: list[tuple[Any, _Place, int]] = [(value, None, 0)]
     count = 0
     while stack and len(found) < most:
         item, place, depth = stack.pop()
@@ -166,7 +166,7 @@ def find_unstorable(value: Any, *, most: int = 5) -> list[Problem]:
         if count > MAX_VALUES:
             return [Problem(f"The spec holds more than {MAX_VALUES:,} values.", fix="Make it smaller.")]
         if depth > MAX_DEPTH:
-            return [Problem(f"{place[:80]} is nested more than {MAX_DEPTH} deep.", fix="Make it flatter.")]
+            return [Problem(f"{_path(place)[:80]} is nested more than {MAX_DEPTH} deep.", fix="Make it flatter.")]
         if isinstance(item, dict):
             for key, inner in item.items():
                 if not isinstance(key, str):
@@ -174,18 +174,31 @@ def find_unstorable(value: Any, *, most: int = 5) -> list[Problem]:
                         Problem(f"{_where(place)}the key {str(key)[:60]} is not text.", fix="Put it in quotes.")
                     )
                     continue
-                stack.append((inner, f"{place}.{key[:60]}" if place else key[:60], depth + 1))
+                stack.append((inner, (place, key), depth + 1))
                 if reason := _unstorable(key):
                     found.append(Problem(f"{_where(place)}a key {reason}.", fix="Take it out."))
         elif isinstance(item, list | tuple):
-            stack += [(inner, f"{place}[{i}]", depth + 1) for i, inner in enumerate(item)]
+            stack += [(inner, (place, i), depth + 1) for i, inner in enumerate(item)]
         elif reason := _unstorable(item):
             found.append(Problem(f"{_where(place)}the value {reason}.", fix="Write another one."))
     return found
 
 
-def _where(place: str) -> str:
-    return f"At {''.join(c if c.isprintable() else '?' for c in place[-120:])}: " if place else ""
+_Place = Any
+"""Where a value stands: None for the whole, else ``(place of its container, key or number)``. Written out only where it is told."""
+
+
+def _path(place: _Place) -> str:
+    steps: list[str] = []
+    while place is not None:
+        place, key = place
+        steps.append(f"[{key}]" if isinstance(key, int) else f".{key[:60]}")
+    return "".join(reversed(steps)).removeprefix(".")
+
+
+def _where(place: _Place) -> str:
+    path = _path(place)
+    return f"At {''.join(c if c.isprintable() else '?' for c in path[-120:])}: " if path else ""
 
 
 def _unstorable(item: Any) -> str:
@@ -195,6 +208,8 @@ def _unstorable(item: Any) -> str:
     if isinstance(item, str):
         if "\x00" in item:
             return "holds a null byte"
+        if item.isascii():
+            return ""
         try:
             item.encode()
         except UnicodeEncodeError:

@@ -40,6 +40,7 @@ urlpatterns = [
     path("pipelines/<slug:slug>/versions/diff/", versions.diff, name="pipeline_diff"),
     path("pipelines/<slug:slug>/versions/<int:number>/restore/", versions.restore, name="pipeline_restore"),
     path("pipelines/<slug:slug>/draft/", canvas.save, name="pipeline_draft"),
+    path("pipelines/<slug:slug>/rows/", builder.rows, name="pipeline_rows"),
     path("pipelines/<slug:slug>/state.json", canvas.show_state, name="pipeline_state"),
     path("pipelines/<slug:slug>/steps/<str:node>/panel/", builder.panel, name="pipeline_panel"),
     path("pipelines/<slug:slug>/steps/<str:node>/remove/", graph.remove, name="pipeline_step_remove"),

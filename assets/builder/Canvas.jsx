@@ -1,19 +1,24 @@
 // The canvas: the document drawn by React Flow, and every way to change it.
-import { Background, BackgroundVariant, MiniMap, ReactFlow, ReactFlowProvider, applyNodeChanges, useReactFlow } from "@xyflow/react";
+import { Background, BackgroundVariant, MiniMap, ReactFlow, ReactFlowProvider, applyNodeChanges, getViewportForBounds, useReactFlow, useStoreApi } from "@xyflow/react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Status, Tools } from "./Bar.jsx";
 import { Board } from "./board.js";
+import { boxes, isNote, lines } from "./boxes.js";
 import { Connect } from "./Connect.jsx";
+import { boxAt, boxesWithin, frame, scene } from "./far.js";
+import { FarView, Overview } from "./Far.jsx";
 import * as graph from "./graph.js";
 import { Keys } from "./Keys.jsx";
 import { NoteNode } from "./NoteNode.jsx";
 import { DRAG_TYPE, Palette } from "./Palette.jsx";
-import { StepNode, spoken } from "./StepNode.jsx";
+import { StepNode } from "./StepNode.jsx";
 
 const TYPES = { step: StepNode, note: NoteNode };
 const NONE = [];
+// From so many boxes on only those in view are drawn, and plain ones below the first scale until the second is reached again.
 const MANY = 120;
-const isNote = (id) => id.startsWith("note:");
+const FAR = 0.42;
+const NEAR = 0.5;
 
 export function Canvas(props) {
   return <ReactFlowProvider><Flow {...props} /></ReactFlowProvider>;
@@ -39,32 +44,21 @@ function Flow({ studio }) {
     return byNode;
   }, [draft.problems]);
 
-  // The boxes follow the document; what React Flow measured of them is kept.
-  useEffect(() => {
-    setNodes((before) => {
-      const known = new Map(before.map((one) => [one.id, one]));
-      const steps = docSeen.nodes.map((node) => {
-        const was = known.get(node.id);
-        const step = catalogue.get(node.step);
-        const data = { node, step, details: draft.details[node.id] ?? NONE, problems: problems[node.id] ?? NONE, live: draft.live.steps?.[node.id], plan: draft.plan?.nodes[node.id], comments: draft.comments[node.id] };
-        const [x, y] = docSeen.places[node.id] ?? [0, 0];
-        return { ...was, id: node.id, type: "step", position: was?.dragging ? was.position : { x, y }, data, selected: chosen.nodes.has(node.id), ariaLabel: spoken(node, step, data.problems, data.live, data.comments), ariaRole: "group" };
-      });
-      const notes = docSeen.notes.map((note) => {
-        const id = `note:${note.id}`;
-        const was = known.get(id);
-        return { ...was, id, type: "note", position: was?.dragging ? was.position : { x: note.x, y: note.y }, data: { text: note.text, fresh: fresh.current === note.id }, selected: chosen.nodes.has(id), ariaLabel: `Note: ${note.text.slice(0, 80)}`, zIndex: -1 };
-      });
-      return [...notes, ...steps];
-    });
-  }, [docSeen, draft.details, draft.live, draft.plan, draft.comments, problems, chosen, catalogue]);
+  const known = { catalogue, draft, problems, chosen: chosen.nodes, fresh: fresh.current };
+  useEffect(() => { setNodes((before) => boxes(docSeen, before, known)); }, [docSeen, draft.details, draft.live, draft.plan, draft.comments, problems, chosen, catalogue]);
+  const edges = useMemo(() => lines(docSeen, catalogue, chosen.edges), [docSeen, catalogue, chosen.edges]);
 
-  const edges = useMemo(() => docSeen.edges.map(({ from, to }) => {
-    const kind = graph.port(catalogue, docSeen, from, "outputs")?.kind ?? "unknown";
-    const id = `${from}>${to}`;
-    const back = (docSeen.places[graph.owner(to)]?.[0] ?? 0) < (docSeen.places[graph.owner(from)]?.[0] ?? 0) + graph.WIDTH;
-    return { id, type: back ? "smoothstep" : "default", source: graph.owner(from), sourceHandle: graph.portOf(from), target: graph.owner(to), targetHandle: graph.portOf(to), className: `kind-${kind}`, selected: chosen.edges.has(id), ariaLabel: `Connection from ${from} to ${to}` };
-  }).filter((edge) => docSeen.nodes.some((n) => n.id === edge.source) && docSeen.nodes.some((n) => n.id === edge.target)), [docSeen, catalogue, chosen.edges]);
+  // A large pipeline from far away is one picture; React Flow gets its boxes when one comes nearer.
+  const many = docSeen.nodes.length > MANY;
+  const store = useStoreApi();
+  const [first] = useState(() => (many ? around(scene(boxes(doc, NONE, known), doc, catalogue).frame, studio.getBoundingClientRect()) : undefined));
+  const [away, setAway] = useState(() => many && first.zoom < FAR);
+  useEffect(() => store.subscribe(({ transform }) => setAway((was) => transform[2] < (was ? NEAR : FAR))), [store]);
+  // A canvas that was hidden at first had no size to fit anything into.
+  useEffect(() => (many && !studio.offsetWidth ? store.subscribe(({ width }, before) => { if (width && !before.width) look(); }) : undefined), []);
+  const far = many && away;
+  const whole = useMemo(() => (many ? scene(nodes, docSeen, catalogue) : null), [many, nodes, docSeen, catalogue]);
+  const dragged = useRef(null);
 
   const commit = useCallback((next) => {
     if (!canEdit || next === history.present) return;
@@ -79,6 +73,14 @@ function Flow({ studio }) {
     return [at.x - graph.WIDTH / 2, at.y - 60];
   }, [flow]);
 
+  /** Move the view so that these boxes (or all) are in it. */
+  const look = useCallback((ids) => {
+    if (history.present.nodes.length <= MANY) return flow.fitView({ nodes: ids?.map((id) => ({ id })), padding: ids ? 1.5 : 0.15, duration: 200, maxZoom: 1 });
+    const all = scene(boxes(history.present, NONE, { catalogue, draft, problems: {}, chosen: new Set(), fresh: "" }), history.present, catalogue).boxes;
+    const { width, height } = store.getState();
+    return flow.setViewport(around(frame(ids ? all.filter((box) => ids.includes(box.id)) : all), { width, height }, ids ? 1.5 : 0.1), { duration: 200 });
+  }, [catalogue, draft, flow, history, store]);
+
   const choose = useCallback((ids, edgeIds = []) => setChosen({ nodes: new Set(ids), edges: new Set(edgeIds) }), []);
   const one = chosen.nodes.size === 1 && ![...chosen.nodes].some(isNote) ? [...chosen.nodes][0] : "";
 
@@ -87,12 +89,12 @@ function Flow({ studio }) {
   const act = useMemo(() => ({
     palette: () => setOpen("palette"),
     keys: () => setOpen("keys"),
-    fit: () => flow.fitView({ padding: 0.15, duration: 200, maxZoom: 1 }),
+    fit: () => look(),
     undo: () => { if (history.undo()) { draft.set(history.present); studio.changed(); } },
     redo: () => { if (history.redo()) { draft.set(history.present); studio.changed(); } },
-    tidy: () => { commit(graph.arrange(catalogue, history.present, draft.details)); setTimeout(() => flow.fitView({ padding: 0.15, duration: 200, maxZoom: 1 }), 60); },
+    tidy: () => { commit(graph.arrange(catalogue, history.present, draft.details)); setTimeout(look, 60); },
     note: () => { const [next, id] = graph.addNote(history.present, middle()); fresh.current = id; commit(next); choose([`note:${id}`]); },
-  }), [catalogue, choose, commit, draft, flow, history, middle, studio]);
+  }), [catalogue, choose, commit, draft, history, look, middle, studio]);
 
   const add = (step, at) => {
     const after = one;
@@ -129,13 +131,14 @@ function Flow({ studio }) {
       const key = event.key.toLowerCase();
       const table = command
         ? { z: event.shiftKey ? act.redo : act.undo, y: act.redo, a: () => choose(history.present.nodes.map((node) => node.id)), d: () => pasted(graph.copyText(history.present, chosen.nodes), shifted()) }
-        : event.altKey ? {} : { "/": act.palette, "?": act.keys, f: act.fit, l: act.tidy, n: act.note, c: () => one && setOpen("connect"), "+": () => flow.zoomIn(), "-": () => flow.zoomOut(), delete: remove, backspace: remove, escape: () => choose([]) };
+        : event.altKey ? {} : { "/": act.palette, "?": act.keys, f: act.fit, l: act.tidy, n: act.note, c: () => one && setOpen("connect"), "+": () => flow.zoomIn(), "-": () => flow.zoomOut(), delete: remove, backspace: remove, escape: () => choose([]), ...(far ? { arrowright: () => walk(1), arrowleft: () => walk(-1), enter: () => one && look([one]) } : {}) };
       const run = table[key];
-      if (!run || (!canEdit && !["f", "?", "+", "-", "escape", "a"].includes(key))) return;
+      if (!run || (!canEdit && !["f", "?", "+", "-", "escape", "a", "arrowright", "arrowleft", "enter"].includes(key))) return;
       event.preventDefault();
       event.stopImmediatePropagation();
       run();
     };
+    const walk = (by) => { const ids = history.present.nodes.map((node) => node.id); choose([ids[(ids.indexOf(one) + by + ids.length) % ids.length]]); };
     const shifted = () => { const [first] = chosen.nodes; const [x, y] = history.present.places[first] ?? [0, 0]; return [x + 32, y + 32]; };
     const copy = (event) => {
       if (!mine() || !chosen.nodes.size || String(getSelection())) return;
@@ -180,25 +183,37 @@ function Flow({ studio }) {
     if (picks.length) setChosen((now) => { const next = new Set(now.edges); for (const pick of picks) next[pick.selected ? "add" : "delete"](pick.id); return { ...now, edges: next }; });
   }, []);
 
+  // What is done with the mouse to boxes that are only painted.
+  const spot = (event) => flow.screenToFlowPosition({ x: event.clientX, y: event.clientY }, { snapToGrid: false });
+  const under = (event) => boxAt(whole.boxes, spot(event), 3 / flow.getZoom());
+  const painted = far ? {
+    onPaneClick: (event) => { const box = under(event); choose(box ? [box.id] : []); },
+    onSelectionStart: (event) => { dragged.current = spot(event); },
+    onSelectionEnd: (event) => { const began = dragged.current; if (began && event) setTimeout(() => choose(boxesWithin(whole.boxes, began, spot(event)).map((box) => box.id))); },
+    onPaneMouseMove: (event) => { const box = under(event); event.currentTarget.title = box ? `${box.title}, ${box.id}` : ""; },
+  } : {};
+
   const ends = ({ source, sourceHandle, target, targetHandle }) => [`${source}.${sourceHandle}`, `${target}.${targetHandle}`];
   const board = useMemo(() => ({ catalogue, canEdit, doc: () => history.present, editNote: (id, text) => commit(graph.editNote(history.present, id, text)) }), [catalogue, canEdit, commit, history]);
 
   return (
     <Board.Provider value={board}>
-      <div className="canvas" ref={wrapper} tabIndex={-1} role="application" aria-label="Pipeline. Tab goes from step to step, question mark shows the keys."
+      <div className="canvas" ref={wrapper} tabIndex={-1} role="application" aria-label={far ? "Pipeline, seen from far away. The arrows right and left go from step to step, Enter goes near, question mark shows the keys." : "Pipeline. Tab goes from step to step, question mark shows the keys."}
+        onDoubleClick={far ? (event) => { const box = under(event); if (box) look([box.id]); } : undefined}
         onDragOver={(event) => { if (event.dataTransfer.types.includes(DRAG_TYPE)) { event.preventDefault(); event.dataTransfer.dropEffect = "copy"; } }}
         onDrop={(event) => { const step = event.dataTransfer.getData(DRAG_TYPE); if (step && canEdit) { event.preventDefault(); const at = flow.screenToFlowPosition({ x: event.clientX, y: event.clientY }); add(step, [at.x - 60, at.y - 20]); } }}>
-        <ReactFlow nodes={nodes} edges={edges} nodeTypes={TYPES} onNodesChange={onNodesChange} onEdgesChange={onEdgesChange}
+        <ReactFlow nodes={far ? NONE : nodes} edges={far ? NONE : edges} nodeTypes={TYPES} {...painted} onNodesChange={onNodesChange} onEdgesChange={onEdgesChange}
           onConnect={(connection) => commit(graph.connect(history.present, ...ends(connection)))}
           isValidConnection={(connection) => !graph.refusal(catalogue, history.present, ...ends(connection))}
           onNodeDragStop={(_, __, moved) => settle(moved)} nodesDraggable={canEdit} nodesConnectable={canEdit} deleteKeyCode={null} selectionKeyCode="Shift" multiSelectionKeyCode="Shift"
-          snapToGrid snapGrid={[graph.GRID, graph.GRID]} minZoom={0.05} maxZoom={1.75} fitView fitViewOptions={{ padding: 0.15, maxZoom: 1 }} onlyRenderVisibleElements={docSeen.nodes.length > MANY}
+          snapToGrid snapGrid={[graph.GRID, graph.GRID]} minZoom={many ? LEAST : 0.05} maxZoom={1.75} fitView={!first} fitViewOptions={{ padding: 0.15, maxZoom: 1 }} defaultViewport={first} onlyRenderVisibleElements={many} zoomOnDoubleClick={!far}
           elevateNodesOnSelect={false} connectionRadius={28}>
-          <Background variant={BackgroundVariant.Dots} gap={GRID_GAP} size={1} />
-          {docSeen.nodes.length > 24 && <MiniMap pannable zoomable ariaLabel="Overview" nodeClassName={(node) => (node.type === "note" ? "mini-note" : `mini-${node.data.live?.status ?? "none"}`)} />}
+          {far ? <FarView scene={whole} /> : <Background variant={BackgroundVariant.Dots} gap={GRID_GAP} size={1} />}
+          {docSeen.nodes.length > 24 && !many && <MiniMap pannable zoomable ariaLabel="Overview" nodeClassName={(node) => (node.type === "note" ? "mini-note" : `mini-${node.data.live?.status ?? "none"}`)} />}
         </ReactFlow>
+        {many && <Overview scene={whole} onGo={({ x, y }) => flow.setCenter(x, y, { zoom: flow.getZoom() })} />}
         <Tools canEdit={canEdit} can={{ undo: history.past.length > 0, redo: history.future.length > 0 }} act={act} />
-        <Status draft={draft} onSelect={(id) => { choose([id]); flow.fitView({ nodes: [{ id }], padding: 1.5, duration: 200, maxZoom: 1 }); }} onTheirs={() => draft.take(draft.conflict)} onMine={() => draft.keepMine()} />
+        <Status draft={draft} onSelect={(id) => { choose([id]); look([id]); }} onTheirs={() => draft.take(draft.conflict)} onMine={() => draft.keepMine()} />
         {open === "palette" && <Palette steps={[...catalogue.values()]} onAdd={(step) => add(step)} onClose={() => { setOpen(""); wrapper.current.focus(); }} />}
         {open === "keys" && <Keys onClose={() => setOpen("")} />}
         {open === "connect" && one && <Connect catalogue={catalogue} doc={history.present} id={one} onConnect={(from, to) => commit(graph.connect(history.present, from, to))} onClose={() => setOpen("")} />}
@@ -211,3 +226,8 @@ function Flow({ studio }) {
 }
 
 const GRID_GAP = graph.GRID;
+const LEAST = 0.02;
+
+function around(bounds, { width, height }, padding = 0.1) {
+  return getViewportForBounds(bounds, width || 800, height || 600, LEAST, 1, padding);
+}

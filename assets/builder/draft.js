@@ -1,4 +1,5 @@
 // Keeps the server's copy of the draft in step: saves shortly after a change, notices what others save, never overwrites.
+import { keep } from "./boxes.js";
 import { read, same, write } from "./graph.js";
 
 const SAVE_AFTER = 350;
@@ -39,7 +40,7 @@ export class Draft {
     this.savedBy = state.savedBy;
     this.savedAt = state.savedAt;
     this.problems = state.problems;
-    this.details = state.details;
+    this.details = keep(this.details, state.details);
     for (const field of document.querySelectorAll("#pipeline-page input[name=revision]")) field.value = state.revision;
   }
 
@@ -105,9 +106,11 @@ export class Draft {
       const answer = await fetch(this.urls.state + query, { headers: { Accept: "application/json" } });
       if (!answer.ok) return;
       const state = await answer.json();
-      this.live = state.live ?? {};
-      this.comments = state.comments ?? {};
-      if (plan) this.plan = state.plan;
+      const live = JSON.stringify(state.live ?? {});
+      if (live !== this.heard) this.live = { ...state.live, steps: keep(this.live.steps, state.live?.steps) };
+      this.heard = live;
+      if (JSON.stringify(state.comments ?? {}) !== JSON.stringify(this.comments)) this.comments = state.comments ?? {};
+      if (plan) this.plan = state.plan && { ...state.plan, nodes: keep(this.plan?.nodes, state.plan.nodes) };
       if (state.revision > this.revision && state.spec && !this.saving) this.other(state);
       this.changed();
     } catch {

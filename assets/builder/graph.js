@@ -6,6 +6,7 @@ import dagre from "@dagrejs/dagre";
 
 export const GRID = 16;
 export const WIDTH = 240;
+export const PORT = 11;
 const CLIPBOARD = "distill-studio-steps";
 
 export const owner = (end) => end.slice(0, end.indexOf("."));
@@ -133,13 +134,17 @@ export function addNote(doc, at) {
 
 export const editNote = (doc, id, text) => ({ ...doc, notes: doc.notes.map((note) => (note.id === id ? { ...note, text } : note)) });
 
-/** How tall a box is drawn, as far as that can be told without drawing it. */
+const lines = (details) => 18 * Math.min(details?.length ?? 0, 2);
+
+/** How tall a box is drawn (as the styles of `.cnode` add up), without drawing it. */
 export function height(catalogue, node, details) {
   const step = catalogue.get(node.step);
   const ports = Math.max(step?.inputs.length ?? 0, step?.outputs.length ?? 0);
-  const lines = Math.min(details[node.id]?.length ?? 0, 2);
-  return 68 + 22 * ports + 18 * lines;
+  return 89 + 22 * ports + lines(details[node.id]);
 }
+
+/** The upper left corner of the i-th port's dot, from that of its box. */
+export const portSpot = (details, i, type) => ({ x: (type === "target" ? 1 : WIDTH - 1) - PORT / 2, y: 66 + lines(details) + 22 * i - PORT / 2 });
 
 /**
  * Places for every node, left to right along the data; a long path is folded into lines like text, so that it can be read

@@ -61,7 +61,8 @@ class PipelineBuilder extends HTMLElement {
     await this.draft.flush();
     if (this.shown !== id) return;
     history.replaceState(history.state, "", `${this.urls.page}${id ? `?step=${encodeURIComponent(id)}` : ""}`);
-    window.htmx.ajax("GET", this.urls.panel.replace("NODE", encodeURIComponent(id || "-")), { target: "#panel", swap: "outerHTML" });
+    // The list of steps is out of sight: it is asked for anew when it is looked at.
+    window.htmx.ajax("GET", `${this.urls.panel.replace("NODE", encodeURIComponent(id || "-"))}?seen=${this.draft.revision}`, { target: "#panel", swap: "outerHTML" });
   }
 
   /** The panel was answered: what it saved is in it. */

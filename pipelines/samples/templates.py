@@ -56,8 +56,6 @@ class Sample:
 
     data: tuple[SampleData, ...]
     params: Mapping[str, Mapping[str, Any]]
-    minutes: str
-    """About how long, on two processor cores without a GPU."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +174,6 @@ TEMPLATES = {
                     "report": SHORT_REPORT,
                     "model": ONE_FILE,
                 },
-                "4 minutes",
             ),
         ),
         Template(
@@ -201,7 +198,6 @@ TEMPLATES = {
                     "report": {**SHORT_REPORT, "max_new_tokens": 48},
                     "model": {**ONE_FILE, "max_new_tokens": 48, "minimum_agreement": 0.8},
                 },
-                "6 minutes",
             ),
         ),
         Template(
@@ -223,7 +219,6 @@ TEMPLATES = {
                     "report": {**SHORT_REPORT, "rows": 24, "max_new_tokens": 64},
                     "model": {**ONE_FILE, "max_new_tokens": 64, "replay_rows": 12, "minimum_agreement": 0.5},
                 },
-                "7 minutes",
             ),
         ),
         Template(
@@ -240,7 +235,6 @@ TEMPLATES = {
                     ),
                 ),
                 {"student": QUICK, "report": SHORT_REPORT, "model": ONE_FILE},
-                "4 minutes",
             ),
         ),
         Template(
@@ -271,7 +265,6 @@ TEMPLATES = {
                     "report_short": SHORT_REPORT | {"candidates": ["teacher", "student"]},
                     "model": ONE_FILE,
                 },
-                "7 minutes",
             ),
         ),
         Template(
@@ -298,7 +291,6 @@ TEMPLATES = {
                         for name in ("small", "middle", "large")
                     },
                 },
-                "8 minutes",
             ),
         ),
         Template(
@@ -343,7 +335,6 @@ TEMPLATES = {
                     "report_before": SHORT_REPORT,
                     "model": ONE_FILE,
                 },
-                "6 minutes",
             ),
         ),
     )

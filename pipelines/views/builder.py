@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import graphlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -15,59 +14,15 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 from pydantic import ValidationError
 
-from pipelines import catalogue, drafts, editing, planning
+from pipelines import catalogue, drafts, editing, outline, planning, subjects
 from pipelines import spec as specs
 from pipelines.models import Pipeline, Run, StepRun
-from pipelines.stepforms import FormField, form_fields, key_params
+from pipelines.stepforms import FormField, form_fields
 from pipelines.views import canvas
 from pipelines.views.lookup import get_pipeline, judge
 from studio.access import WorkspaceRequest, role_required
 from studio.lib import params as params_lib
 from studio.registries import STEPS
-
-
-@dataclass(frozen=True)
-class NodeView:
-    """What the outline shows of one node."""
-
-    id: str
-    step: str
-    label: str
-    group: str
-    feeds: tuple[str, ...]
-    params: tuple[tuple[str, str], ...]
-    problems: tuple[specs.Problem, ...]
-    note: str = ""
-
-
-def outline(spec: specs.Spec, problems: list[specs.Problem]) -> list[NodeView]:
-    """The nodes in the order they run (as written when they go in a circle)."""
-    try:
-        order = spec.order()
-    except graphlib.CycleError:
-        order = [n.id for n in spec.nodes]
-    by_node: dict[str, list[specs.Problem]] = {}
-    for problem in problems:
-        by_node.setdefault(problem.node, []).append(problem)
-    views = []
-    for node_id in order:
-        if node_id not in spec:
-            continue
-        node = spec.node(node_id)
-        step = STEPS.get(node.step)
-        views.append(
-            NodeView(
-                id=node.id,
-                step=node.step,
-                label=step.label if step else node.step,
-                group=step.group if step else "Unknown",
-                feeds=tuple(f"{w['node']}.{w['port']}" for w in spec.wiring(node.id).values()),
-                params=tuple(key_params(step, node.params)) if step else (),
-                problems=tuple(by_node.get(node.id, ())),
-                note=node.note,
-            )
-        )
-    return views
 
 
 def page(
@@ -81,23 +36,28 @@ def page(
     problems_extra: tuple[specs.Problem, ...] = (),
     status: int = 200,
 ) -> HttpResponse:
-    """Render the pipeline's page, or only its panel and what changes with it for an htmx request.
+    """Render the pipeline's page, or for htmx its panel and what changed with it.
 
-    ``selected``: the node whose settings are open; None for the first, an unknown one for none.
+    ``selected``: the node whose settings are open; None for the first, an unknown one for none. The list of steps comes along
+    when the one that is shown (``?seen=`` is its revision) is of another draft.
     """
     spec, problems = judge(pipeline.draft)
     problems = [*problems_extra, *problems]
-    nodes = outline(spec, problems) if spec else []
-    fallback = nodes[0] if nodes and selected is None else None
-    chosen = next((n for n in nodes if n.id == selected), fallback)
+    order = outline.node_order(spec) if spec else []
+    name = order[0] if order and selected is None else selected
+    chosen = None
+    if spec and name in order:
+        own = outline.sort_problems(problems).get(name, ())
+        chosen = outline.view_node(spec, name, own, number=order.index(name) + 1)
     fields: list[FormField] = []
     if chosen and spec and chosen.step in STEPS:
         values = typed if typed is not None else spec.node(chosen.id).params
         fields = form_fields(STEPS[chosen.step], values=values, problems=chosen.problems, workspace=request.workspace)
-    plans = planning.plan(spec, workspace_id=request.workspace.pk, pipeline_id=pipeline.pk) if spec else {}
+    changed = saved or conflict is not None
     context = {
         "pipeline": pipeline,
-        "nodes": nodes,
+        "part": show_part(request, spec, order, problems, name or ""),
+        "nodes": order,
         "chosen": chosen,
         "step": STEPS.get(chosen.step) if chosen else None,
         "fields": fields,
@@ -105,10 +65,12 @@ def page(
         "asks": any(node.ask for node in spec.nodes) if spec else False,
         "has_advanced": any(f.field.advanced for f in fields),
         "wiring": wiring_fields(pipeline.draft, chosen.id) if chosen else [],
-        "plan": plans.get(chosen.id) if chosen else None,
+        "plan": plan_of(request, pipeline, spec, chosen.id) if spec and chosen else None,
         "last": last_step(pipeline, chosen.id) if chosen else None,
         "steps": catalogue.list_steps(),
-        "canvas": canvas.first_state(request, pipeline),
+        "comments": subjects.open_threads(pipeline),
+        "canvas": canvas.first_state(request, pipeline, spec, problems) if changed or not request.htmx else None,
+        "stale": changed or request.GET.get("seen") != str(pipeline.revision),
         "problems": problems,
         "saved": saved,
         "conflict": conflict,
@@ -121,6 +83,27 @@ def page(
     return render(request, template, context, status=status)
 
 
+def show_part(
+    request: WorkspaceRequest, spec: specs.Spec | None, order: Sequence[str], problems: list[specs.Problem], node: str
+) -> outline.Part:
+    """The rows of the list to be shown: those from ``?from=`` on, else those around the chosen step."""
+    if spec is None:
+        return outline.Part([], 0, 0)
+    asked = request.GET.get("from", "")
+    start = int(asked) if asked.isdecimal() and len(asked) < 6 else outline.part_start(order, node)
+    return outline.view_part(spec, order, problems, start=start)
+
+
+def plan_of(request: WorkspaceRequest, pipeline: Pipeline, spec: specs.Spec, node: str) -> planning.NodePlan | None:
+    """What a run would do with one node; only what it depends on is looked at."""
+    plans = planning.plan(spec.above(node), workspace_id=request.workspace.pk, pipeline_id=pipeline.pk)
+    return plans.get(node)
+
+
+MOST_OPTIONS = 200
+"""Outputs up to which an input port is a list to choose from."""
+
+
 @dataclass(frozen=True)
 class WiringField:
     """One input port as a select: what feeds it now, and what could."""
@@ -130,6 +113,16 @@ class WiringField:
     optional: bool
     value: str
     options: tuple[str, ...]
+
+    @property
+    def typed(self) -> bool:
+        """Whether there are too many outputs to choose from: the name is typed, with the nearest as suggestions."""
+        return len(self.options) > MOST_OPTIONS
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """The last outputs of those that could feed it, nearest last."""
+        return self.options[-MOST_OPTIONS:]
 
 
 def wiring_fields(draft: Mapping[str, Any], node: str) -> list[WiringField]:
@@ -216,6 +209,26 @@ def panel(request: WorkspaceRequest, slug: str, node: str) -> HttpResponse:
     """The panel of one step, for the canvas; the whole page when asked for by hand."""
     pipeline = get_pipeline(request, slug)
     return page(request, pipeline, selected="" if node == "-" else node)
+
+
+@require_safe
+@role_required("viewer")
+def rows(request: WorkspaceRequest, slug: str) -> HttpResponse:
+    """Rows of the list of steps for htmx: with ``?from=`` those below or (``&way=up``) above the ones shown, else the whole list anew."""
+    pipeline = get_pipeline(request, slug)
+    spec, problems = judge(pipeline.draft)
+    order = outline.node_order(spec) if spec else []
+    name = request.GET.get("step", "")
+    context = {
+        "pipeline": pipeline,
+        "part": show_part(request, spec, order, problems, name),
+        "way": "up" if request.GET.get("way") == "up" else "down" if "from" in request.GET else "",
+        "chosen": {"id": name} if name in order else None,
+        "comments": subjects.open_threads(pipeline),
+        "steps": catalogue.list_steps(),
+    }
+    part = "rows" if "from" in request.GET else "outline"
+    return render(request, f"pipelines/pipeline.html#{part}", context)
 
 
 @require_safe

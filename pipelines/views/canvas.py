@@ -12,15 +12,17 @@ from django.views.decorators.http import require_POST, require_safe
 from pipelines import catalogue, drafts, planning, runpages, subjects
 from pipelines import spec as specs
 from pipelines.models import Pipeline, Run
-from pipelines.views.lookup import get_pipeline, judge
+from pipelines.views.lookup import get_pipeline_head, judge
 from studio.access import WorkspaceRequest, role_required
 
 
-def first_state(request: WorkspaceRequest, pipeline: Pipeline) -> dict[str, Any]:
-    """Everything the canvas starts with."""
+def first_state(
+    request: WorkspaceRequest, pipeline: Pipeline, spec: specs.Spec | None, problems: list[specs.Problem]
+) -> dict[str, Any]:
+    """Everything the canvas starts with; ``spec`` and ``problems`` are the draft as it was judged."""
     names = [request.workspace.slug, pipeline.slug]
     return {
-        **state(pipeline),
+        **state(pipeline, spec, problems),
         "comments": subjects.open_threads(pipeline),
         "catalogue": catalogue.list_steps(),
         "canEdit": request.membership.at_least("editor"),
@@ -34,9 +36,8 @@ def first_state(request: WorkspaceRequest, pipeline: Pipeline) -> dict[str, Any]
     }
 
 
-def state(pipeline: Pipeline) -> dict[str, Any]:
-    """The draft, who saved it, and the server's judgement of it."""
-    spec, problems = judge(pipeline.draft)
+def state(pipeline: Pipeline, spec: specs.Spec | None, problems: list[specs.Problem]) -> dict[str, Any]:
+    """The draft, who saved it, and the server's judgement of it (as :func:`judge` gives it)."""
     shown = spec.as_dict() if spec else pipeline.draft
     return {
         "revision": pipeline.revision,
@@ -74,14 +75,14 @@ def live(pipeline: Pipeline) -> dict[str, Any]:
 @role_required("viewer")
 def show_state(request: WorkspaceRequest, slug: str) -> JsonResponse:
     """The newest run's steps and the open threads of comments; with ``?revision=`` other than the present one also the draft; with ``?plan=1`` the plan."""
-    pipeline = get_pipeline(request, slug)
+    pipeline = get_pipeline_head(request, slug)
     answer: dict[str, Any] = {
         "revision": pipeline.revision,
         "live": live(pipeline),
         "comments": subjects.open_threads(pipeline),
     }
     if request.GET.get("revision") != str(pipeline.revision):
-        answer |= state(pipeline)
+        answer |= state(pipeline, *judge(pipeline.draft))
     if request.GET.get("plan"):
         answer["plan"] = plan_of(request, pipeline)
     return JsonResponse(answer)
@@ -104,25 +105,27 @@ def plan_of(request: WorkspaceRequest, pipeline: Pipeline) -> dict[str, Any] | N
 @role_required("editor")
 def save(request: WorkspaceRequest, slug: str) -> JsonResponse:
     """Save the draft sent as JSON ``{revision, spec, layout}``: 200 with the judgement, 409 with what another saved, 422."""
-    pipeline = get_pipeline(request, slug)
+    pipeline = get_pipeline_head(request, slug)
     body = read_body(request)
     if body is None:
         return JsonResponse({"message": "What was sent is not a draft.", "action": "Reload the page."}, status=400)
     try:
-        drafts.save(
+        given = {"schema": specs.SCHEMA, "nodes": None, "edges": None, **body["spec"]}
+        spec = specs.parse(given, may_be_empty=True)
+        drafts.save_parsed(
             pipeline,
-            spec={"schema": specs.SCHEMA, "nodes": None, "edges": None, **body["spec"]},
+            spec=spec,
             revision=body["revision"],
             user=request.user,
             layout=body.get("layout"),
         )
     except drafts.Conflict as conflict:
         pipeline.refresh_from_db()
-        answer = {"message": str(conflict), "action": conflict.action, **state(pipeline)}
+        answer = {"message": str(conflict), "action": conflict.action, **state(pipeline, *judge(pipeline.draft))}
         return JsonResponse(answer, status=409)
     except specs.SpecError as error:
         return JsonResponse({"problems": [problem.as_dict() for problem in error.problems]}, status=422)
-    answer = state(pipeline)
+    answer = state(pipeline, spec, specs.validate(spec))
     del answer["spec"], answer["layout"]
     return JsonResponse(answer)
 

@@ -17,6 +17,12 @@ def get_pipeline(request: WorkspaceRequest, slug: str) -> Pipeline:
     return get_object_or_404(Pipeline.objects.select_related("saved_by"), workspace=request.workspace, slug=slug)
 
 
+def get_pipeline_head(request: WorkspaceRequest, slug: str) -> Pipeline:
+    """As :func:`get_pipeline`; draft and layout are read only when they are asked for."""
+    found = Pipeline.objects.select_related("saved_by").defer("draft", "layout")
+    return get_object_or_404(found, workspace=request.workspace, slug=slug)
+
+
 def judge(draft: Mapping[str, Any]) -> tuple[specs.Spec | None, list[specs.Problem]]:
     """A draft's spec (None when its shape is broken) and every problem."""
     try:

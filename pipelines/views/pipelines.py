@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from pipelines import drafts, own_templates
 from pipelines.forms import TemplateForm
 from pipelines.models import Pipeline, Run
-from pipelines.samples import templates, trying
+from pipelines.samples import estimates, templates, trying
 from studio import audit
 from studio.access import WorkspaceRequest, role_required
 
@@ -40,7 +40,7 @@ def index(request: WorkspaceRequest) -> HttpResponse:
 def gallery(request: WorkspaceRequest) -> HttpResponse:
     """The templates a pipeline can start from."""
     context = {
-        "templates": list(templates.list_templates()),
+        "templates": estimates.list_estimated(request.workspace),
         "own": own_templates.list_own(request.workspace),
         "request_key": uuid.uuid4().hex,
     }

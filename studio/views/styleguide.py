@@ -108,6 +108,41 @@ def _curve() -> dict[str, Any]:
     }
 
 
+def _graph() -> dict[str, Any]:
+    """A drawn pipeline: small boxes in the colours of their groups, and three with a state and words."""
+    groups = ("data", "teacher", "curation", "training", "evaluation", "review", "export")
+    columns = (0, 1, 2, 3, 4, 4, 5)
+    tops = (21, 21, 21, 21, 1, 41, 21)
+    nodes = [{"group": g, "x": 1 + 52 * c, "y": y} for g, c, y in zip(groups, columns, tops, strict=True)]
+    pairs = ((0, 1), (1, 2), (2, 3), (3, 4), (3, 5), (4, 6))
+    edges = [
+        f"M{a['x'] + 34} {a['y'] + 10}C{a['x'] + 43} {a['y'] + 10} {b['x'] - 9} {b['y'] + 10} {b['x']} {b['y'] + 10}"
+        for a, b in ((nodes[i], nodes[j]) for i, j in pairs)
+    ]
+    told = (("Generate", "succeeded", "1 180 answers"), ("Train", "running", "412 / 939"), ("Evaluate", "failed", ""))
+    labelled = [
+        {"label": label, "state": state, "fact": fact, "x": 1 + 174 * i, "text": 11 + 174 * i}
+        for i, (label, state, fact) in enumerate(told)
+    ]
+    return {"nodes": nodes, "edges": edges, "labelled": labelled, "width": 52 * 5 + 36}
+
+
+def _differences() -> list[dict[str, Any]]:
+    table = (
+        ("All rows", 240, -0.023, -0.051, 0.004),
+        ("Short", 90, 0.03, -0.02, 0.08),
+        ("Refunds", 31, -0.13, -0.19, -0.06),
+    )
+    return [
+        {
+            "name": name, "rows": rows, "value": value, "low": low, "high": high,
+            "text": f"{value * 100:+.1f}".replace("-", "\u2212"),
+            "interval": f"{low * 100:+.1f} to {high * 100:+.1f}".replace("-", "\u2212"),
+        }
+        for name, rows, value, low, high in table
+    ]  # fmt: skip
+
+
 def sample_context(now: datetime) -> dict[str, Any]:
     """Everything the page shows, made up here and the same at every visit but for the times."""
     values: dict[str, Any] = SampleParams().model_dump()
@@ -118,6 +153,11 @@ def sample_context(now: datetime) -> dict[str, Any]:
         "statuses": STATUSES,
         "fields": [(field, values[field.name]) for field in describe(SampleParams)],
         "bad_field": describe(SampleParams)[1],
+        "ask_field": describe(SampleParams)[1],
+        "ask_other": describe(SampleParams)[2],
+        "graph": _graph(),
+        "differences": _differences(),
+        "lengths": [(n, round(exp(-n / 180), 4)) for n in range(64, 1025, 64)],
         "form": form,
         "spans": _spans(now),
         "curve": _curve(),

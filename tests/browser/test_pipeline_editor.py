@@ -185,3 +185,48 @@ def test_a_reader_sees_the_canvas_and_changes_nothing(
     page.keyboard.press("Delete")
     expect(node(page, "split")).to_be_visible()
     assert find_faults(page) == []
+
+
+def test_a_large_pipeline_is_a_picture_from_afar_and_boxes_from_near(
+    page: Page,
+    live_server: Any,
+    signed_in: User,
+    workspace: Workspace,
+    csp_violations: list[str],
+    page_errors: list[str],
+) -> None:
+    nodes = [{"id": "data", "step": "dataset", "params": {"dataset": "x"}}]
+    nodes += [{"id": f"n{n}", "step": "filter_length", "params": {"prompt_max": 9}} for n in range(160)]
+    edges = [{"from": f"n{n - 1}.rows" if n else "data.rows", "to": f"n{n}.rows"} for n in range(160)]
+    pipeline = drafts.create(workspace, name="Long", spec={"schema": 1, "nodes": nodes, "edges": edges}, user=None)
+    pipeline.layout = {"nodes": {f"n{n}": [n % 16 * 304, n // 16 * 176] for n in range(160)} | {"data": [-304, 0]}}
+    pipeline.save(update_fields=["layout"])
+    page.goto(f"{live_server.url}{pipeline.get_absolute_url()}")
+    expect(page.locator(".cfar")).to_be_visible()
+    expect(page.locator(".react-flow__node")).to_have_count(0)
+    assert find_faults(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#panel")).to_have_attribute("data-step", "data")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#panel")).to_have_attribute("data-step", "n0")
+    page.keyboard.press("Enter")
+    expect(node(page, "n0")).to_be_visible()
+    expect(page.locator(".cfar")).to_have_count(0)
+    assert page.locator(".react-flow__node").count() < 60
+    # What is guessed of a box before it is drawn is what it measures.
+    drawn = node(page, "n0").locator(".cnode").evaluate("(box) => [box.offsetWidth, box.offsetHeight]")
+    assert drawn == [240, 89 + 18 + 2 * 22]
+    page.keyboard.press("f")
+    expect(page.locator(".cfar")).to_be_visible()
+    page.get_by_role("button", name="List").click()
+    expect(page.locator("#outline .node")).to_have_count(100)
+    page.get_by_role("link", name="61 steps more").click()
+    expect(page.locator("#outline .node")).to_have_count(161)
+    page.locator("#to-n120").click()
+    expect(page.locator("#to-n120")).to_have_attribute("aria-current", "true")
+    expect(page.locator("#outline [aria-current]")).to_have_count(1)
+    expect(page.locator("#outline .node")).to_have_count(161)
+    assert find_faults(page) == []
+    assert csp_violations == []
+    assert page_errors == []

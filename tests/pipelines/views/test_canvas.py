@@ -153,3 +153,61 @@ def test_what_the_canvas_does_not_know_is_told_and_not_dropped(editor_client: Cl
         answer = send(editor_client, wild % value)
         assert answer.status_code == 422, value
     assert send(editor_client, wild % ("9" * 9_000)).status_code == 400
+
+
+LONG = {
+    "schema": 1,
+    "nodes": [
+        {"id": "data", "step": "dataset", "params": {"dataset": "x"}},
+        *({"id": f"n{n}", "step": "filter_length", "params": {}} for n in range(249)),
+    ],
+    "edges": [{"from": "data.rows" if n == 0 else f"n{n - 1}.rows", "to": f"n{n}.rows"} for n in range(249)],
+}
+
+
+@pytest.fixture
+def long(workspace: Workspace) -> Pipeline:
+    return drafts.create(workspace, name="Long", spec=LONG, user=None)
+
+
+def test_a_long_list_of_steps_is_shown_a_part_at_a_time(viewer_client: Client, long: Pipeline) -> None:
+    home = long.get_absolute_url()
+    first = viewer_client.get(home).content.decode()
+    assert first.count('class="node"') == 100 and f'href="{home}?from=100"' in first and "150 steps more" in first
+    around = viewer_client.get(f"{home}?step=n220").content.decode()
+    assert 'id="to-n220"' in around and around.count('class="node"') == 50 and "200 steps before" in around
+    for start in ("9999999", "-3", "x", "٣"):
+        assert viewer_client.get(f"{home}?from={start}").status_code == 200
+    more = viewer_client.get(f"{home}rows/?from=100&step=n120", headers={"HX-Request": "true"}).content.decode()
+    assert more.count('class="node"') == 100 and "50 steps more" in more and "before" not in more
+    assert more.count("aria-current") == 1
+    up = viewer_client.get(f"{home}rows/?from=0&way=up", headers={"HX-Request": "true"}).content.decode()
+    assert up.count('class="node"') == 100 and "more" not in up and "before" not in up
+    whole = viewer_client.get(f"{home}rows/?step=n5", headers={"HX-Request": "true"}).content.decode()
+    assert 'id="outline"' in whole and whole.count('class="node"') == 100
+
+
+def test_the_rows_of_a_pipeline_are_nothing_for_strangers(
+    stranger_client: Client, editor_client: Client, long: Pipeline
+) -> None:
+    address = f"{long.get_absolute_url()}rows/"
+    assert stranger_client.get(address).status_code == 404
+    assert editor_client.post(address).status_code == 405
+
+
+def test_choosing_a_step_brings_the_list_only_when_it_changed(viewer_client: Client, long: Pipeline) -> None:
+    address = f"{long.get_absolute_url()}steps/n7/panel/"
+    as_seen = viewer_client.get(f"{address}?seen=1", headers={"HX-Request": "true"}).content.decode()
+    assert 'data-step="n7"' in as_seen and 'id="outline"' not in as_seen and 'id="pipeline-head"' in as_seen
+    assert 'id="outline"' in viewer_client.get(f"{address}?seen=0", headers={"HX-Request": "true"}).content.decode()
+
+
+def test_an_input_of_a_large_pipeline_is_typed_with_the_nearest_outputs_suggested(
+    editor_client: Client, long: Pipeline
+) -> None:
+    page = editor_client.get(f"{long.get_absolute_url()}?step=n248").content.decode()
+    assert '<input class="input input-sm mono" id="from-rows" name="from_rows" value="n247.rows"' in page
+    assert page.count('<option value="n') == 200
+    editor_client.post(f"{long.get_absolute_url()}steps/n248/wires/", {"revision": 1, "from_rows": "n3.rows"})
+    long.refresh_from_db()
+    assert {"from": "n3.rows", "to": "n248.rows"} in long.draft["edges"]

@@ -1,0 +1,56 @@
+"""How long a template takes on its sample data, and what it costs: worked out by the planner from what such steps took here before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from pipelines import planning
+from pipelines import spec as specs
+from pipelines.samples import templates
+from pipelines.samples.templates import Template
+from studio.models import Workspace
+from studio.templatetags.ui import duration
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """``seconds`` and ``cost_usd``: None where nothing like it ran yet. ``unknown``: steps of which the time is not known."""
+
+    seconds: float | None
+    cost_usd: float | None
+    unknown: int
+
+    @property
+    def told(self) -> bool:
+        """Whether there is anything to go by."""
+        return self.seconds is not None
+
+    @property
+    def words(self) -> str:
+        """For the card of the template."""
+        if self.seconds is None:
+            return "time told after a first run"
+        cost = f", ${self.cost_usd:.2f}" if self.cost_usd else ", no calls to pay"
+        begin = "over" if self.unknown else "about"
+        return f"{begin} {duration(self.seconds)}{cost}"
+
+
+def list_estimated(workspace: Workspace) -> list[tuple[Template, Estimate]]:
+    """Every template with its estimate, in the order of the gallery."""
+    histories: planning.Histories = {}
+    return [(template, estimate(template, workspace, histories)) for template in templates.list_templates()]
+
+
+def estimate(template: Template, workspace: Workspace, histories: planning.Histories) -> Estimate:
+    """What a run of this template's sample would take in this workspace. Nothing is written."""
+    sources = count_rows(template.name)
+    spec = specs.parse(templates.instantiate_sample(template.name, dict.fromkeys(sources, "sample")))
+    totals = planning.totals(planning.plan(spec, workspace_id=workspace.pk, sources=sources, histories=histories))
+    return Estimate(totals["seconds"], totals["cost_usd"], totals["unknown_seconds"])
+
+
+@cache
+def count_rows(name: str) -> dict[str, int]:
+    """Node → how many sample rows it reads. They are made by a generator, the same ones every time."""
+    return {data.node: len(data.rows()) for data in templates.get(name).sample.data}
