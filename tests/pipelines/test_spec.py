@@ -124,7 +124,7 @@ def test_no_value_whatever_makes_the_judge_fall_over(value: Any) -> None:
 
 def test_what_a_node_depends_on_is_a_spec_of_its_own() -> None:
     nodes = tuple(specs.Node(name, "filter_length") for name in ("a", "b", "c", "d"))
-    edges = tuple(specs.Edge(x, "rows", y, "rows") for x, y in (("a", "b"), ("b", "c"), ("b", "d"), ("gone", "c")))
-    above = specs.Spec(nodes, edges).above("c")
+    edges = tuple(specs.Edge(x, "rows", y, "rows") for x, y in (("a", "b"), ("b", "c"), ("b", "d")))
+    above = specs.Spec(nodes, (*edges, specs.Edge("gone", "rows", "c", "more"))).above("c")
     assert [n.id for n in above.nodes] == ["a", "b", "c"]
     assert [(e.source, e.target) for e in above.edges] == [("a", "b"), ("b", "c")]

@@ -1,0 +1,62 @@
+"""What the gallery says of a template's time and cost comes from what steps took in this workspace."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from pipelines.models import Pipeline, PipelineVersion, Run, StepRun
+from pipelines.samples import estimates, templates, tickets
+from pipelines.samples.estimates import Estimate
+from studio.jobs import State
+from studio.models import Workspace
+from vault.models import Dataset
+
+pytestmark = pytest.mark.django_db
+GALLERY = "/w/lab/pipelines/new/"
+
+
+def did(workspace: Workspace, step: str, *, seconds: float, rows: int, **params: Any) -> None:
+    """A run in which one step took so long for so many rows."""
+    pipeline = Pipeline.objects.create(workspace=workspace, slug=f"p-{step}", name=step)
+    version = PipelineVersion.objects.create(pipeline=pipeline, number=1, spec={}, digest="0")
+    number = Run.objects.filter(workspace=workspace).count() + 1
+    run = Run.objects.create(workspace=workspace, version=version, number=number, state=State.SUCCEEDED)
+    end = timezone.now()
+    StepRun.objects.create(
+        run=run, node=step, position=0, step=step, version=1, queue="cpu", state=State.SUCCEEDED, attempt=1, params=params,
+        started_at=end - timedelta(seconds=seconds), finished_at=end, summary={"rows_in": rows},
+    )  # fmt: skip
+
+
+def of(name: str, workspace: Workspace) -> Estimate:
+    return estimates.estimate(templates.get(name), workspace, {})
+
+
+def test_before_anything_has_run_no_time_is_claimed(workspace: Workspace, editor_client: Client) -> None:
+    assert of("classification", workspace).words == "time told after a first run"
+    page = editor_client.get(GALLERY).text
+    assert page.count("time told after a first run") == len(templates.TEMPLATES)
+    assert not Dataset.objects.exists()
+
+
+def test_a_training_that_was_timed_is_counted_by_rows_and_epochs(
+    workspace: Workspace, other_workspace: Workspace, editor_client: Client
+) -> None:
+    did(workspace, "train", seconds=100, rows=100, epochs=1.0)
+    one, three = of("classification", workspace), of("three_students", workspace)
+    # Three epochs over at most the sample's rows, at a second a row.
+    assert one.seconds is not None and tickets.ROWS < one.seconds < 3 * tickets.ROWS
+    # Three students of two epochs each.
+    assert three.seconds == pytest.approx(2 * one.seconds, rel=0.1)
+    assert one.unknown > 0 and one.words.startswith("over ") and one.words.endswith("no calls to pay")
+    assert one.words in editor_client.get(GALLERY).text
+    assert of("classification", other_workspace).seconds is None
+
+
+def test_a_cost_is_said_where_there_is_one() -> None:
+    assert Estimate(200.0, 1.234, 0).words == "about 3\u00a0min 20\u00a0s, $1.23"
