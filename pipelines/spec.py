@@ -124,7 +124,7 @@ class Spec:
         kept, queue = {node_id}, [node_id]
         while queue:
             for end in self._wiring.get(queue.pop(), {}).values():
-                if end["node"] not in kept:
+                if end["node"] in self and end["node"] not in kept:
                     kept.add(end["node"])
                     queue.append(end["node"])
         edges = tuple(e for e in self.edges if e.source in kept and e.target in kept)
