@@ -11,20 +11,22 @@ class EvaluationConfig(AppConfig):
     name = "evaluation"
 
     def ready(self) -> None:
-        """Tell the others what they can't know: what was made with the Vault's versions, how sure their students were, and
-        what waits for whose signature. Follow who joins and leaves a team."""
+        """Tell the others what they can't know: what was made with the Vault's versions, how sure their students were,
+        what waits for whose signature, and how lost rows are grouped. Follow who joins and leaves a team."""
         from django.db.models.signals import post_delete, post_save
 
+        from evaluation import losing
         from evaluation.blind import rounds
         from evaluation.confidences import student_confidences
         from evaluation.signoff.waiting import waiting_items
         from evaluation.uses import find_uses
         from studio import waiting
         from studio.models import Membership
-        from vault import uses
+        from vault import derivations, uses
         from vault.reviewing import confidence
 
         uses.register(find_uses)
+        derivations.register(losing.NAME, "evaluation.losing.derive")
         confidence.register(student_confidences)
         waiting.register(waiting_items)
         waiting.register(rounds.waiting_items)

@@ -68,7 +68,8 @@ _lists = Lists(64 * 1024 * 1024)
 class RowFilter:
     """What to show. ``view`` is one of :data:`VIEWS`; ``label`` a right answer, ``answer`` a student's answer, both in any
     spelling; ``search`` words that must all occur; ``failed`` a candidate that has no answer; ``tag`` a row's tag; ``below``
-    a bound of the student's confidence; ``shortest`` and ``longest`` bound the question's characters. ``sort`` is one of :data:`SORTS`. Empty fields do not filter."""
+    a bound of the student's confidence; ``shortest`` and ``longest`` bound the question's characters; ``group`` is the number of
+    a group of lost rows, from 1. ``sort`` is one of :data:`SORTS`. Empty fields do not filter."""
 
     view: str = "all"
     search: str = ""
@@ -79,12 +80,13 @@ class RowFilter:
     below: float | None = None
     shortest: int | None = None
     longest: int | None = None
+    group: int | None = None
     sort: str = ""
 
     @property
     def active(self) -> bool:
         """Whether anything but the view filters."""
-        numbers = (self.below, self.shortest, self.longest)
+        numbers = (self.below, self.shortest, self.longest, self.group)
         return bool(self.search or self.label or self.answer or self.failed or self.tag) or any(
             n is not None for n in numbers
         )
@@ -172,20 +174,32 @@ class Source:
 
 class ItemTable:
     """The rows of one report folder below ``root``. ``report`` says who answered and what can be asked of the rows;
-    ``earlier`` is another report's table, for what changed since."""
+    ``earlier`` is another report's table, for what changed since; ``groups`` gives the rows of each group of lost ones."""
 
     def __init__(
-        self, folder: Path, *, root: Path, report: Mapping[str, Any], earlier: ItemTable | None = None
+        self,
+        folder: Path,
+        *,
+        root: Path,
+        report: Mapping[str, Any],
+        earlier: ItemTable | None = None,
+        groups: Callable[[], Sequence[Sequence[int]]] = tuple,
     ) -> None:
         self.source = Source(folder, root, report["candidates"], bool(report["rows_with_reference"]))
         self.names = list(self.source.names)
         self.earlier = earlier
+        self._groups = groups
         self._student, self._teacher = self.source.of_kind("student"), self.source.of_kind("teacher")
 
     @cached_property
     def marks(self) -> Marks:
         """All rows as numbers."""
         return read_marks(self.source.folder, self.source.names)
+
+    @cached_property
+    def groups(self) -> Sequence[Sequence[int]]:
+        """The rows of each group of lost ones; empty when they were not computed."""
+        return self._groups()
 
     @property
     def student(self) -> CandidateMarks | None:
@@ -296,6 +310,10 @@ class ItemTable:
             mask &= marks.length >= wanted.shortest
         if wanted.longest is not None:
             mask &= marks.length <= wanted.longest
+        if wanted.group is not None:
+            chosen = np.zeros(marks.rows, dtype=bool)
+            chosen[list(self.groups[wanted.group - 1])] = True
+            mask &= chosen
         if wanted.below is not None:
             mask &= _below(student, wanted.below) if student is not None else False
         return mask

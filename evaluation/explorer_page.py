@@ -26,6 +26,7 @@ class Address:
             "below": f"{wanted.below:g}" if wanted.below is not None else "",
             "min": "" if wanted.shortest is None else str(wanted.shortest),
             "max": "" if wanted.longest is None else str(wanted.longest),
+            "group": "" if wanted.group is None else str(wanted.group),
             "sort": wanted.sort,
             "vs": versus,
         }
@@ -48,6 +49,7 @@ class Address:
             "below": "Student less sure than",
             "min": "Question from",
             "max": "Question up to",
+            "group": "Group of lost rows",
             "q": "Search",
         }
         shown = {
@@ -71,12 +73,18 @@ def read_filter(get: Mapping[str, str], table: ItemTable) -> RowFilter:
         below=_share(get.get("below", "")),
         shortest=_whole(get.get("min", "")),
         longest=_whole(get.get("max", "")),
+        group=_group(get.get("group", ""), table),
         sort=sort if sort in SORTS else "",
     )
 
 
 def _whole(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
+def _group(text: str, table: ItemTable) -> int | None:
+    number = _whole(text)
+    return number if number is not None and 1 <= number <= len(table.groups) else None
 
 
 def _share(text: str) -> float | None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from evaluation import losing
 from evaluation.explorer import ItemTable
 from evaluation.item_columns import ITEMS_FILE
 from evaluation.models import Scorecard
@@ -25,11 +26,13 @@ def open_items(card: Scorecard, report: dict[str, Any] | None = None, *, earlier
             f"The file {ITEMS_FILE} of {card.report} is not in the data folder.",
             action="Restore the data folder's 'artifacts' from a backup, or run the evaluation again.",
         )
+    told = report or read_report(card.report)
     return ItemTable(
         folder,
         root=settings.DATA_ROOT / "artifacts",
-        report=report or read_report(card.report),
+        report=told,
         earlier=open_items(earlier) if earlier is not None else None,
+        groups=lambda: losing.groups_of(card, told),
     )
 
 

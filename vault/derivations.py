@@ -42,6 +42,11 @@ DERIVERS: dict[str, str] = {
 """Name → dotted path of the function. Raise the number in a name when what it computes changes: ``profile-1``."""
 
 
+def register(name: str, path: str) -> None:
+    """Another app's derivation, told from its ``AppConfig.ready``: the dotted path of its function."""
+    DERIVERS[name] = path
+
+
 def params_hash(params: Mapping[str, Any]) -> str:
     """The hash under which a derivation's parameters are found."""
     return fingerprint(dict(params))

@@ -118,7 +118,7 @@ def _back(request: WorkspaceRequest, card: Scorecard) -> str:
     kept = QueryDict(request.POST.get("back", "").removeprefix("?")[:4_000])
     known = {
         name: kept[name]
-        for name in ("view", "q", "label", "answer", "failed", "tag", "below", "min", "max", "sort", "vs")
+        for name in ("view", "q", "label", "answer", "failed", "tag", "below", "min", "max", "group", "sort", "vs")
         if kept.get(name)
     }
     known |= {name: kept[name] for name in ("after", "before", "row") if kept.get(name, "").isdecimal()}
