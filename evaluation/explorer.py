@@ -457,4 +457,9 @@ def _judge_disagrees(candidate: CandidateMarks) -> Mask:
     """The judge's grade says good and the metric wrong, or the other way round."""
     if candidate.judge is None:
         return np.zeros(len(candidate.flags), dtype=bool)
-    return np.asarray(candidate.judged & ~np.isnan(candidate.judge) & ((candidate.judge >= 0.5) != candidate.right))
+    good = candidate.judge >= 0.5
+    if candidate.measure is None:
+        return np.asarray(candidate.judged & ~np.isnan(candidate.judge) & (good != candidate.right))
+    # Free text is hardly ever word for word the reference: there the verdict's measure says what is right.
+    known = ~np.isnan(candidate.judge) & ~np.isnan(candidate.measure)
+    return np.asarray(known & (good != (candidate.measure >= 0.5)))

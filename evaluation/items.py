@@ -80,6 +80,11 @@ def record_of(row: Row, candidates: Sequence[tuple[Candidate, Channel]]) -> dict
     return record
 
 
+def hidden_columns(names: Sequence[str]) -> set[str]:
+    """Columns that the previews leave out."""
+    return NOT_SHOWN | {column(name, "key") for name in names}
+
+
 def write_items(path: Path, rows: Sequence[Row], candidates: Sequence[Candidate]) -> int:
     """Write ``items.parquet`` and, beside it, what makes its pages quick (marks, previews, search). Returns how many rows it holds.
 
@@ -94,7 +99,7 @@ def write_items(path: Path, rows: Sequence[Row], candidates: Sequence[Candidate]
         kinds = ((TEXTS, pa.string()), (NUMBERS, pa.float64()), (FLAGS, pa.bool_()))
         fields += [pa.field(column(candidate.name, name), kind) for names, kind in kinds for name in names]
     schema = pa.schema(fields)
-    hidden = NOT_SHOWN | {column(c.name, "key") for c in candidates}
+    hidden = hidden_columns([c.name for c in candidates])
     with (
         pq.ParquetWriter(path, schema, compression="zstd") as writer,
         PreviewWriter(path.parent) as previews,

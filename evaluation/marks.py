@@ -28,12 +28,14 @@ Mask = npt.NDArray[np.bool_]
 @dataclass(frozen=True)
 class CandidateMarks:
     """One candidate over all rows. ``key``: a number that is equal for equal answers, 0 for none, the same in every report.
-    ``confidence`` and ``judge`` are 0..1, NaN where unknown, and None when no row has one."""
+    ``confidence`` and ``judge`` are 0..1, NaN where unknown, and None when no row has one. ``measure``: what the verdict's
+    measure gives the answers that a judge graded, likewise."""
 
     flags: npt.NDArray[np.uint8]
     key: npt.NDArray[np.int64]
     confidence: npt.NDArray[np.float32] | None = None
     judge: npt.NDArray[np.float32] | None = None
+    measure: npt.NDArray[np.float32] | None = None
 
     def has(self, bit: int) -> Mask:
         """Where a bit of the flags is set."""
@@ -106,7 +108,7 @@ def write_marks(folder: Path, names: Sequence[str]) -> None:
     for name, mine in marks.candidates.items():
         columns[column(name, "flags")] = mine.flags
         columns[column(name, "key")] = mine.key
-        for field, values in (("confidence", mine.confidence), ("judge", mine.judge)):
+        for field, values in (("confidence", mine.confidence), ("judge", mine.judge), ("measure", mine.measure)):
             if values is not None:
                 columns[column(name, field)] = values
     pq.write_table(pa.table(columns), folder / MARKS_FILE, compression="zstd")
@@ -127,7 +129,9 @@ def read_marks(folder: Path, names: tuple[str, ...]) -> Marks:
         return table.column(name).to_numpy() if name in has else None
 
     candidates = {
-        name: CandidateMarks(*(numbers(column(name, field)) for field in ("flags", "key", "confidence", "judge")))
+        name: CandidateMarks(
+            *(numbers(column(name, field)) for field in ("flags", "key", "confidence", "judge", "measure"))
+        )
         for name in names
         if column(name, "flags") in has
     }
@@ -150,7 +154,7 @@ def _codes(values: Any) -> tuple[npt.NDArray[np.int32], list[str]]:
 def _from_items(folder: Path, names: Sequence[str]) -> Marks:
     import pyarrow.parquet as pq
 
-    wanted = ("asked", "error", "agrees", "correct", "key", "confidence", "judge")
+    wanted = ("asked", "error", "agrees", "correct", "key", "confidence", "judge", "measure")
     with pq.ParquetFile(folder / ITEMS_FILE) as source:
         there = set(source.schema_arrow.names)
         own = [column(name, field) for name in names for field in wanted]
@@ -197,7 +201,7 @@ def _candidate(table: Any, name: str) -> CandidateMarks:
         flags[mask] |= bit
     codes, texts = _codes(table.column(column(name, "key")))
     key = np.array([*(number_of(text) for text in texts), 0], dtype=np.int64)[codes]
-    return CandidateMarks(flags, key, numbers("confidence"), numbers("judge"))
+    return CandidateMarks(flags, key, numbers("confidence"), numbers("judge"), numbers("measure"))
 
 
 def places_in(marks: Marks, other: Marks) -> npt.NDArray[np.int32]:

@@ -6,6 +6,8 @@ from typing import Any
 
 from evaluation import presentation, section_pages, since
 from evaluation.explorer import VIEWS, ItemTable, RowFilter
+from evaluation.judging.golden import with_people
+from evaluation.judging.show import judges_view
 from evaluation.models import Scorecard
 from evaluation.picture import picture
 from evaluation.tables import default_earlier, open_items
@@ -31,6 +33,7 @@ def report_context(
     all_slices: bool = False,
 ) -> dict[str, Any]:
     """Everything but the rows. Without ``rows_url`` nothing links to rows."""
+    with_people(card, report)
     metrics, lines = presentation.candidate_rows(report)
     student = next((c for c in report["candidates"] if c["kind"] == "student"), None)
     labels = presentation.label_rows(report, sort=sort)
@@ -47,6 +50,7 @@ def report_context(
         "metrics": metrics,
         "lines": lines,
         "comparisons": presentation.comparison_rows(report),
+        "judges": judges_view(report),
         "picture": picture(report),
         "student": student,
         "bins": presentation.calibration_bins(student),

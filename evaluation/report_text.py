@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evaluation.judging.show import text_lines
 from evaluation.statistics import Estimate
 from evaluation.wording import UNKNOWN, figure, figure_range, milliseconds, money, p_value, point_range, points
 
@@ -78,6 +79,8 @@ def render(report: Mapping[str, Any], *, width: int = 100) -> str:
     parts.append("\n".join(layout([header[0], *header[tail:]], speed, left=1)))
     if comparisons := comparison_lines(report):
         parts.append("\n".join(comparisons))
+    if judged := text_lines(report):
+        parts.append("\n".join(["Judged by a model", *(textwrap.fill(line, width) for line in judged)]))
     if weakest := weakest_labels(report):
         parts.append("Weakest labels\n" + "\n".join(layout(*weakest, left=1)))
     if behind := slice_lines(report):
@@ -149,6 +152,8 @@ def render_markdown(report: Mapping[str, Any], *, title: str = "Evaluation") -> 
     parts += ["## Candidates", _markdown_table(header, rows, left=2)]
     if comparisons := comparison_lines(report):
         parts += ["## Student against the others", "\n".join(f"- {line}" for line in comparisons)]
+    if judged := text_lines(report):
+        parts += ["## Judged by a model", "\n".join(f"- {line}" for line in judged)]
     if report["per_label"]:
         parts += ["## Labels", _markdown_table(*label_table(report), left=1)]
     if behind := slice_lines(report):
@@ -203,6 +208,8 @@ def _other_figures(candidate: Mapping[str, Any]) -> list[tuple[str, Mapping[str,
     found: list[tuple[str, Mapping[str, Any]]] = []
     if candidate["latency"]:
         found += [(f"latency_{q}_ms", candidate["latency"][q]) for q in ("p50", "p95")]
+    if candidate.get("judge"):
+        found.append(("judge", candidate["judge"]))
     if candidate["cost_per_1000"]:
         found.append(("cost_per_1000_usd", candidate["cost_per_1000"]))
     return found

@@ -66,6 +66,10 @@ def figures_of(candidate: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found = {name: value for name, value in candidate["metrics"].items() if value}
     if candidate["latency"]:
         found |= {f"latency_{q}_ms": candidate["latency"][q] for q in ("p50", "p95")}
+    if candidate.get("judge"):
+        # Grades of other judges, or by other rubrics, are no figure to hold this one against.
+        grade = dict(candidate["judge"])
+        found[f"judge_{grade.pop('by')}"] = grade
     cost = candidate["cost_per_1000"]
     if cost:
         found["cost_per_1000_usd"] = {

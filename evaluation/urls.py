@@ -5,6 +5,7 @@ from django.urls import path
 from evaluation.views import (
     blind,
     breakeven,
+    calibration,
     comparison,
     evaluations,
     flagged,
@@ -47,6 +48,10 @@ urlpatterns = [
     path("evaluations/<uuid:pk>/blind/<int:number>/desk/", blind.desk, name="blind_desk"),
     path("evaluations/<uuid:pk>/blind/<int:number>/vote/<int:task>/", blind.vote, name="blind_vote"),
     path("evaluations/<uuid:pk>/blind/<int:number>/undo/<int:task>/", blind.undo, name="blind_undo"),
+    path("evaluations/<uuid:pk>/judge/<int:number>/", calibration.show, name="judge_calibration"),
+    path("evaluations/<uuid:pk>/judge/<int:number>/desk/", calibration.desk, name="judge_desk"),
+    path("evaluations/<uuid:pk>/judge/<int:number>/grade/", calibration.grade, name="judge_grade"),
+    path("evaluations/<uuid:pk>/judge/<int:number>/undo/<int:given>/", calibration.undo, name="judge_undo"),
     path("evaluations/<uuid:pk>/links/", sharing.index, name="report_shares"),
     path("evaluations/<uuid:pk>/links/<uuid:share>/revoke/", sharing.revoke, name="report_share_revoke"),
     path("settings/sign-off/", sign_off.rules, name="sign_off_rules"),

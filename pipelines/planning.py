@@ -102,7 +102,7 @@ def _plan_source(
 ) -> NodePlan:
     """A node that reads data which will be there when it runs."""
     made = NodePlan("run", rows=count)
-    _estimate(made, node.step, node.params, histories, workspace_id=workspace_id)
+    _estimate(made, node.step, node.params, histories, asks=count, workspace_id=workspace_id)
     for port in STEPS[node.step].outputs if node.step in STEPS else ():
         rows[f"{node.id}.{port}"] = count if port != "rejects" else None
     return made
@@ -156,7 +156,8 @@ def _plan_node(
         )
     elif changed_above:
         made.why = f"{changed_above[0]} comes out new."
-    _estimate(made, node.step, values, histories, workspace_id=workspace_id)
+    asks = step.count_questions(params, rows=made.rows) if made.rows else 0
+    _estimate(made, node.step, values, histories, asks=asks, workspace_id=workspace_id)
     expected = step.expect(params, rows=made.rows) if made.rows is not None else {}
     for port in step.outputs:
         rows[f"{name}.{port}"] = expected.get(port, made.rows) if port != "rejects" else None
@@ -180,7 +181,15 @@ def _as_input(artifact: Artifact) -> InputArtifact:
     return InputArtifact(sha=artifact.sha256, kind=artifact.kind, path=Path(), meta=artifact.meta)  # type: ignore[arg-type]
 
 
-def _estimate(made: NodePlan, step: str, values: Mapping[str, Any], histories: Histories, *, workspace_id: Any) -> None:
+def _estimate(
+    made: NodePlan,
+    step: str,
+    values: Mapping[str, Any],
+    histories: Histories,
+    *,
+    asks: int,
+    workspace_id: Any,
+) -> None:
     """Fill in cost, time and memory from the newest successes of the same step."""
     known = histories.get(step)
     if known is None:
@@ -201,8 +210,8 @@ def _estimate(made: NodePlan, step: str, values: Mapping[str, Any], histories: H
         and s.params.get("model") == values.get("model")
         and (asked := s.summary.get("answers_new", 0) + s.summary.get("answers_reused", 0))
     ]
-    if costs and made.rows:
-        made.cost_usd = round(_middle(costs) * made.rows * int(values.get("samples") or 1), 6)
+    if costs and asks:
+        made.cost_usd = round(_middle(costs) * asks, 6)
 
 
 def _epochs(values: Mapping[str, Any]) -> float:

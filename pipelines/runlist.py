@@ -16,6 +16,8 @@ from studio.jobs import State
 from studio.models import Workspace
 
 PAGE = 50
+JUDGING = frozenset({"evaluate", "judge_answers"})
+"""Steps that leave a verdict."""
 SORTS = {
     "run": "number",
     "cost": "cost",
@@ -121,7 +123,7 @@ def _rows(runs: list[Run]) -> list[RunRow]:
     found = StepRun.objects.filter(run__in=runs).only(*wanted).order_by("position")
     for step in found:
         steps[step.run_id].append(step)
-    verdicts = _verdicts([s for of_run in steps.values() for s in of_run if s.step == "evaluate"])
+    verdicts = _verdicts([s for of_run in steps.values() for s in of_run if s.step in JUDGING])
     return [_row(run, steps[run.pk], verdicts) for run in runs]
 
 

@@ -40,6 +40,7 @@ STEPS = Registry(
         "leakage_guard": "pipelines.steps.leakage_guard:LeakageGuard",
         "train": "pipelines.steps.train:Train",
         "evaluate": "evaluation.steps.evaluate:Evaluate",
+        "judge_answers": "evaluation.steps.judge_answers:JudgeAnswers",
         "review_gate": "evaluation.steps.review_gate:ReviewGate",
         "export_gguf": "pipelines.steps.export_gguf:ExportGguf",
     },

@@ -1,6 +1,7 @@
 """What evaluations leave in the database: their figures, and what the team says of them."""
 
 from evaluation.models.blind import BlindItem, BlindReview, BlindSeat, BlindTask
+from evaluation.models.golden import GoldenGrade, GoldenItem, GoldenSet
 from evaluation.models.scorecards import FlaggedRow, Score, Scorecard, Tone
 from evaluation.models.sharing import ReportShare
 from evaluation.models.signing import Decision, SignOff, SignOffPolicy, SignOffState, Verdict
@@ -12,6 +13,9 @@ __all__ = [
     "BlindTask",
     "Decision",
     "FlaggedRow",
+    "GoldenGrade",
+    "GoldenItem",
+    "GoldenSet",
     "ReportShare",
     "Score",
     "Scorecard",

@@ -10,6 +10,8 @@ from evaluation.statistics.agreement import (
     fleiss_kappa,
     krippendorff_alpha,
     krippendorff_estimate,
+    weighted_kappa,
+    weighted_kappa_estimate,
 )
 from evaluation.statistics.calibration import (
     CalibrationBin,
@@ -132,6 +134,8 @@ __all__ = [
     "verdict_of_margin",
     "weighted_f1",
     "weighted_f1_estimate",
+    "weighted_kappa",
+    "weighted_kappa_estimate",
     "wilcoxon",
     "wilson",
     "z_value",

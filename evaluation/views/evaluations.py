@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from evaluation import report_text
 from evaluation.blind.show import closed_of
+from evaluation.judging.golden import with_people
 from evaluation.models import Scorecard
 from evaluation.report_page import report_context, sample_rows, since_earlier, title_of
 from evaluation.scorecards import read_report
@@ -88,6 +89,7 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
         "since": since_earlier(card, table, rows_url=rows_url),
         "box": box_for(card, request.membership),
         "blind": closed_of(card, report),
+        "judged_card": judged_card_of(card),
     }
     return render(request, "evaluation/report.html", context)
 
@@ -109,7 +111,7 @@ def download(request: WorkspaceRequest, pk: UUID, form: str) -> HttpResponseBase
             if form == "html"
             else render_pdf(card, report, most_rows=PDF_ROWS if with_rows else 0)
             if form == "pdf"
-            else write_report(report, form=form, title=title)
+            else write_report(with_people(card, report), form=form, title=title)
         )
     except NoPdf as problem:
         messages.error(request, f"{problem} {problem.action}")
@@ -124,6 +126,19 @@ def write_report(report: dict[str, Any], *, form: str, title: str) -> str:
     if form == "md":
         return report_text.render_markdown(report, title=title)
     return report_text.render_csv(report) if form == "csv" else json.dumps(report, ensure_ascii=False, indent=1)
+
+
+def judged_card_of(card: Scorecard) -> Scorecard | None:
+    """The newest report of the same run into which a judge's grades went after this one, or None."""
+    found = Scorecard.objects.filter(
+        step_run__run=card.step_run.run_id,
+        step_run__step="judge_answers",
+        student_sha=card.student_sha,
+        held_out_sha=card.held_out_sha,
+        created_at__gt=card.created_at,
+        replaced_at=None,
+    )
+    return found.select_related("workspace").first()
 
 
 def find(request: WorkspaceRequest, pk: UUID) -> Scorecard:

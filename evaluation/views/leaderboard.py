@@ -19,6 +19,7 @@ from evaluation.tables import open_items
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError
 
+JUDGE = "judge_answers"
 MOST = 200
 """Evaluations looked at: the newest under the filter."""
 
@@ -43,7 +44,7 @@ def show(request: WorkspaceRequest) -> HttpResponseBase:
             :MOST
         ]
     )
-    entries = [entry for card in found for entry in entries_of(card)]
+    entries = [entry for card in without_judged_twice(found) for entry in entries_of(card)]
     metric = pick_metric(entries, get("metric", ""))
     who = "all" if get("who") == "all" else "students"
     boards = boards_of([e for e in entries if who == "all" or e.kind == "student"], metric=metric)
@@ -73,6 +74,18 @@ def show(request: WorkspaceRequest) -> HttpResponseBase:
         rows_url = {e.card: reverse("evaluation_rows", args=[request.workspace.slug, e.card]) for e in heads}
         context |= {"heads": heads_of(there, shared, rows_url=rows_url), "gone": [e for e in heads if e.key in gone]}
     return render(request, "evaluation/leaderboard.html", context)
+
+
+def without_judged_twice(cards: list[Scorecard]) -> list[Scorecard]:
+    """The cards, newest first, without those whose report went on to a judge in the same run: it is the same evaluation."""
+    kept, judged = [], set()
+    for card in cards:
+        key = (card.step_run.run_id, card.student_sha, card.row_set or card.held_out_sha)
+        if key not in judged:
+            kept.append(card)
+        if card.step_run.step == JUDGE:
+            judged.add(key)
+    return kept
 
 
 def entries_of(card: Scorecard) -> list[Entry]:

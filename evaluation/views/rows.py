@@ -12,6 +12,8 @@ from django.views.decorators.http import require_safe
 from evaluation import explorer_page, flagging, origins
 from evaluation.explorer import ItemTable
 from evaluation.explorer_page import Address
+from evaluation.judging.show import row_verdicts
+from evaluation.judging.verdict_file import file_of, verdicts_on
 from evaluation.models import Scorecard
 from evaluation.scorecards import read_report
 from evaluation.tables import CHOICES, default_earlier, earlier_cards, open_items
@@ -72,7 +74,9 @@ def drawer(
     return {
         "opened": opened,
         "is_text": report["task"] == "text",
-        "answers": explorer_page.answers_of(opened, report, earlier=table.earlier_row(rid)),
+        "answers": with_verdicts(
+            explorer_page.answers_of(opened, report, earlier=table.earlier_row(rid)), table, report, rid
+        ),
         "row_before": address.to(row=str(before), **here) if before is not None else "",
         "row_after": address.to(row=str(after), **here) if after is not None else "",
         "here": address.to(row=str(rid), **here),
@@ -81,6 +85,19 @@ def drawer(
         "can_flag": request.membership.at_least(Role.REVIEWER),
         "origin": origins.find_origin(card, opened.id),
     }
+
+
+def with_verdicts(
+    answers: list[dict[str, Any]], table: ItemTable, report: dict[str, Any], rid: int
+) -> list[dict[str, Any]]:
+    """The answers to a row, each with what the report's judges said of it."""
+    source = table.source
+    found = {
+        judge["number"]: verdicts_on(file_of(source.folder, judge["number"]), rid, root=source.root)
+        for judge in report.get("judges") or []
+    }
+    said = row_verdicts(report, found)
+    return [{**answer, "verdicts": said.get(answer["candidate"]["name"], [])} for answer in answers]
 
 
 def earlier_answers(table: ItemTable, rows: list[Any]) -> dict[int, Any]:

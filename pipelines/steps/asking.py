@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from pipelines.steps import sieve
 from pipelines.steps.base import Context, InputArtifact
@@ -16,6 +16,7 @@ from pipelines.teachers.engine import LOOK_AHEAD
 from pipelines.teachers.storage import Question, StoredCall, question_key
 from vault.rows import Message, Row, from_json, to_json, write_rows
 
+T = TypeVar("T")
 NOT_ASKED = "Not asked: the cost cap was reached."
 
 Find = Callable[[list[str]], dict[str, StoredCall]]
@@ -155,8 +156,9 @@ def cause_of(reason: str) -> str:
     return reason.split(":", 1)[0].rstrip(".")[:80]
 
 
-def chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    chunk: list[Row] = []
+def chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The same in lists of at most ``size``."""
+    chunk: list[T] = []
     for row in rows:
         chunk.append(row)
         if len(chunk) == size:

@@ -139,6 +139,10 @@ class Step:
         """Output port → about how many of ``rows`` incoming rows it will hold, for the ports where that can be told before."""
         return {}
 
+    def count_questions(self, params: Any, *, rows: int) -> int:
+        """About how many questions to a paid model so many incoming rows make; for the estimate of what they will cost."""
+        return rows * int(getattr(params, "samples", 1) or 1)
+
     def advise(self, params: Any, *, rows: Mapping[str, int | None], workspace_id: Any) -> list[str]:
         """What is worth knowing before a run, in whole sentences. ``rows``: input port → about how many rows it will bring,
         None where that can't be told. Called often, with params that are valid: looks at the database at most."""

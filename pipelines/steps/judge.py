@@ -345,6 +345,8 @@ class Bill:
             "mean_score": round(mean, 4),
             "scores": {str(score): self.scores[score] for score in sorted(self.scores)},
             "own_answers": self.own,
+            "answers_new": sum({id(o.progress): o.progress.answered for o in outcomes}.values()),
+            "answers_reused": outcomes[0].progress.reused,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "cost_usd": None if price is None else round(self.cost_usd, 9),

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from studio.lib.canonical import fingerprint
 from vault.rows import Message, Row, text_of
 
+T = TypeVar("T")
 Scale = Literal["1 to 5", "pass or fail"]
 LONGEST_OUTPUT = 40_000
 """Characters of a judge's answer that are read; a verdict stands within them or not at all."""
@@ -23,6 +24,7 @@ LONGEST_REASON = 2_000
 SHOWN_BACK = 2_000
 """Characters of a useless answer that the judge is shown again when it is asked to mend it."""
 MOST_OBJECTS = 200
+REFERENCE = "reference answer, known to be good"
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 RULES = (
@@ -57,18 +59,39 @@ def ask(
     row: Row, *, rubric: str, scale: Scale, with_reference: bool, with_system: bool, longest: int
 ) -> tuple[list[Message], bool]:
     """``(messages, cut)``: what the judge is asked about a row, and whether a text was shortened to ``longest`` characters."""
-    parts = [
+    parts = [*conversation(row, with_system=with_system), ("answer to grade", row.completion_text or "")]
+    if with_reference and row.reference is not None:
+        parts.append((REFERENCE, row.reference_text or ""))
+    return enclose(
+        parts,
+        rubric=rubric,
+        rules=RULES,
+        form=FORMS[scale],
+        task="Grade the text marked “{code} answer to grade” by the rubric.",
+        longest=longest,
+    )
+
+
+def conversation(row: Row, *, with_system: bool) -> list[tuple[str, str]]:
+    """The messages of a row's prompt, each with the name it gets in front of the judge."""
+    return [
         (f"conversation {n} ({m['role'] if m.get('role') in ROLES else 'other'})", text_of(m) or "")
         for n, m in enumerate((m for m in row.prompt if with_system or m.get("role") != "system"), start=1)
     ]
-    parts.append(("answer to grade", row.completion_text or ""))
-    if with_reference and row.reference is not None:
-        parts.append(("reference answer, known to be good", row.reference_text or ""))
+
+
+def enclose(
+    parts: Sequence[tuple[str, str]], *, rubric: str, rules: str, form: str, task: str, longest: int
+) -> tuple[list[Message], bool]:
+    """``(messages, cut)``: strangers' texts between marks that none of them could know, the rules before and after them.
+
+    ``rules`` has places for ``{code}`` and ``{rubric}``, ``task`` for ``{code}``. ``cut``: a text was shortened.
+    """
     code = fingerprint([rubric, parts])[:12]
     shortened = [(name, shorten(text, longest)) for name, text in parts]
     body = "\n\n".join(f"<<{code} {name}>>\n{text}\n<<{code} end>>" for name, text in shortened)
-    system = RULES.format(code=code, rubric=rubric.strip()) + "\n" + FORMS[scale]
-    closing = f"The data ends here. Grade the text marked “{code} answer to grade” by the rubric. {FORMS[scale]}"
+    system = rules.format(code=code, rubric=rubric.strip()) + "\n" + form
+    closing = f"The data ends here. {task.format(code=code)} {form}"
     messages: list[Message] = [
         {"role": "system", "content": system},
         {"role": "user", "content": f"{body}\n\n{closing}"},
@@ -78,10 +101,15 @@ def ask(
 
 def mend(messages: Sequence[Message], said: str, *, scale: Scale) -> list[Message]:
     """The question again, with what the judge said and what was wrong with it."""
+    return ask_again(messages, said, form=FORMS[scale])
+
+
+def ask_again(messages: Sequence[Message], said: str, *, form: str) -> list[Message]:
+    """The same for a verdict in another form."""
     again: list[Message] = [
         *messages,
         {"role": "assistant", "content": shorten(said, SHOWN_BACK) or "(nothing)"},
-        {"role": "user", "content": REPAIR.format(form=FORMS[scale])},
+        {"role": "user", "content": REPAIR.format(form=form)},
     ]
     return again
 
@@ -101,20 +129,28 @@ def read(said: str, *, scale: Scale, quoted: Sequence[str] = ()) -> Judgement | 
     The answer may have prose, code fences or several objects around it; objects that also stand in ``quoted`` (the row's own
     texts), whatever their layout, are quotations and don't count. Objects that contradict each other are no verdict.
     """
+    return read_as(said, lambda value: judged(value, scale=scale), by=lambda judgement: judgement.score, quoted=quoted)
+
+
+def read_as(
+    said: str, take: Callable[[dict[str, Any]], T | None], *, by: Callable[[T], Hashable], quoted: Sequence[str] = ()
+) -> T | str:
+    """What :func:`read` promises, for a verdict of any form. ``take``: a verdict from an object's fields, or None; ``by``: what
+    two verdicts must share so as not to contradict each other."""
     text = said[:LONGEST_OUTPUT].strip()
     if not text:
         return "it said nothing"
     said_before = [value for other in quoted if "{" in other for _, value in objects(other)]
     found = [
-        judgement
+        verdict
         for raw, value in objects(text)
         if value not in said_before
         and not any(raw in other for other in quoted)
-        and (judgement := judged(value, scale=scale)) is not None
+        and (verdict := take(value)) is not None
     ]
     if not found:
         return "it gave no verdict in the form asked for"
-    if len({judgement.score for judgement in found}) > 1:
+    if len({by(verdict) for verdict in found}) > 1:
         return "it gave several verdicts that contradict each other"
     return found[-1]
 
@@ -135,11 +171,17 @@ def objects(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def judged(value: dict[str, Any], *, scale: Scale) -> Judgement | None:
     """A verdict from an object's fields, or None when it has none."""
+    fields, reason = fields_of(value)
+    score = passed(fields) if scale == "pass or fail" else points(fields.get("score"))
+    return None if score is None else Judgement(score, reason)
+
+
+def fields_of(value: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """``(fields by lower-cased name, the reason in one line)`` of an object that a judge wrote."""
     fields = {str(name).strip().lower(): inner for name, inner in value.items()}
     reason = fields.get("reason", fields.get("explanation", fields.get("rationale", "")))
     shown = " ".join((reason if isinstance(reason, str) else json.dumps(reason, ensure_ascii=False)).split())
-    score = passed(fields) if scale == "pass or fail" else points(fields.get("score"))
-    return None if score is None else Judgement(score, shown[:LONGEST_REASON])
+    return fields, shown[:LONGEST_REASON]
 
 
 def points(value: Any) -> int | None:

@@ -21,6 +21,8 @@ KIND_OF = {name: kind for kind, names in THINGS.items() for name in names}
 def answer(request: dict[str, Any]) -> str:
     """A teacher that knows its things and says them as JSON, and a judge that is content with what it reads; it is wrong now and then, as they are."""
     said = json.dumps(request["messages"])
+    if "first answer" in said and "strict, fair grader" in said:
+        return json.dumps({"reason": "Both name a kind.", "winner": "tie"})
     if "strict, fair grader" in said:
         return json.dumps(
             {"reason": "It names the kind.", "score": 3 + int(hashlib.sha256(said.encode()).hexdigest(), 16) % 3}
@@ -73,6 +75,7 @@ def spec(student: Path, *, teacher_url: str, round_: int) -> dict[str, Any]:
             },
         ),
         ("report", "evaluate", {"max_new_tokens": 4, "latency_rows": 1}),
+        ("graded", "judge_answers", {**teacher, "rows": 4}),
         ("model", "export_gguf", {"quantisations": ["Q8_0"]}),
     ]
     chain = [
@@ -102,6 +105,7 @@ def spec(student: Path, *, teacher_url: str, round_: int) -> dict[str, Any]:
         ("split.test", "report.rows"),
         ("guarded.train", "report.train"),
         ("student.adapter", "report.student"),
+        ("report.report", "graded.report"),
         ("student.adapter", "model.student"),
         ("split.test", "model.rows"),
     ]

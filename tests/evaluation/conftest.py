@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from evaluation.items import write_items
 from evaluation.models import Scorecard
 from evaluation.predictions import Candidate, Prediction, teacher_of
 from evaluation.report import Options, build_report
 from evaluation.scorecards import record_scorecard
+from pipelines import drafts, runs
 from pipelines.models import Pipeline, PipelineVersion, Run, StepOutput, StepRun
 from studio.jobs import State
 from studio.models import Workspace
+from studio.registries import STEPS
+from tests.evaluation.judging import reports
+from tests.servers.chat import ChatServer, running_chat_server
 from vault import store
 from vault.models import Artifact
 from vault.rows import Row, assistant
@@ -130,3 +135,44 @@ def publish_folder(workspace: Workspace, kind: str, files: dict[str, bytes], **m
 def scorecard(workspace: Workspace, held_out: list[Row], candidates: list[Candidate]) -> Scorecard:
     """A recorded evaluation of the label task above."""
     return record_evaluation(workspace, held_out, candidates, Options(labels=LABELS))
+
+
+@pytest.fixture
+def judge_server(settings: Settings) -> Iterator[ChatServer]:
+    """An honest judge."""
+    settings.ALLOWED_HOSTS_OUT = ["127.0.0.1"]
+    with running_chat_server() as running:
+        running.say = reports.verdict
+        yield running
+
+
+@pytest.fixture
+def judge_params(judge_server: ChatServer) -> dict[str, Any]:
+    """Parameters that name it."""
+    return {
+        "teacher": "openai_compatible",
+        "model": "claude-judge",
+        "base_url": f"{judge_server.url}/v1",
+        "concurrency": 1,
+    }
+
+
+@pytest.fixture
+def start_judged(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], Run]:
+    """``start_judged(spec)``: a run of it, to its end."""
+    monkeypatch.setattr(STEPS, "table", {**STEPS.table, **reports.TABLE})
+
+    def start_spec(spec: dict[str, Any]) -> Run:
+        pipeline = drafts.create(workspace, name="Judged", spec=spec, user=None)
+        return runs.run_to_end(runs.start_run(runs.freeze(pipeline, user=None), user=None))
+
+    return start_spec
+
+
+@pytest.fixture
+def judged(start_judged: Callable[[dict[str, Any]], Run], judge_params: dict[str, Any]) -> Scorecard:
+    """The scorecard of a judged report over twelve rows."""
+    run = start_judged(reports.spec(**judge_params, price_in=10.0, price_out=100.0))
+    step = StepRun.objects.get(run=run, node="judged")
+    assert step.state == State.SUCCEEDED, step.error or step.trace
+    return Scorecard.objects.get(step_run=step)
