@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from evaluation.metric_names import Named, named, own_of
 from evaluation.models import Score, Scorecard
 from evaluation.report_text import safe_cell
 from evaluation.wording import figure, milliseconds, money
@@ -75,7 +76,8 @@ def scores_of(runs: Sequence[Run]) -> Scores:
         for score in card.scores.all() if card else []:
             figures[score.kind, score.candidate, score.metric].setdefault(position, score)
     retained = {i: card.retained for i, card in enumerate(cards) if card and card.retained is not None}
-    rows = [_row(key, at, len(runs)) for key, at in sorted(figures.items(), key=lambda item: _order(item[0]))]
+    own = own_of(card.own_metrics for card in cards if card)
+    rows = [_row(key, at, len(runs), own) for key, at in sorted(figures.items(), key=lambda item: _order(item[0]))]
     if retained:
         rows.insert(0, _retained(retained, len(runs)))
     return Scores(
@@ -112,10 +114,10 @@ def _order(key: tuple[str, str, str]) -> tuple[Any, ...]:
     )
 
 
-def _row(key: tuple[str, str, str], at: dict[int, Score], width: int) -> ScoreRow:
+def _row(key: tuple[str, str, str], at: dict[int, Score], width: int, own: Mapping[str, Mapping[str, Any]]) -> ScoreRow:
     kind, candidate, metric = key
-    known = METRICS.get(metric)
-    show = _words(metric)
+    known = named(metric, own)
+    show = _words(metric, known)
     cells: list[ScoreCell | None] = [None] * width
     for position, score in at.items():
         low, high = ("", "") if score.low is None or score.high is None else (show(score.low), show(score.high))
@@ -129,12 +131,12 @@ def _row(key: tuple[str, str, str], at: dict[int, Score], width: int) -> ScoreRo
     return ScoreRow(kind, candidate, metric, label, marked, higher, bars)
 
 
-def _words(metric: str) -> Callable[[float], str]:
+def _words(metric: str, known: Named | None) -> Callable[[float], str]:
     if metric.endswith("_ms"):
         return milliseconds
     if metric.endswith("_usd"):
         return money
-    unit = METRICS[metric].unit if metric in METRICS else ""
+    unit = known.unit if known else ""
     return lambda value: figure(value, unit=unit)
 
 

@@ -25,6 +25,7 @@ from evaluation.marks import (
     places_in,
     read_marks,
 )
+from evaluation.measures import read_measures
 from evaluation.metrics.base import answer_key
 from evaluation.previews import open_previews
 from vault.query import ask, ask_positions, words
@@ -108,6 +109,12 @@ class Answer:
     error: str | None = None
     agrees: bool | None = None
     correct: bool | None = None
+    measures: str | None = None
+
+    @property
+    def measured(self) -> list[dict[str, str]]:
+        """What single metrics say of the answer, or why they failed on it."""
+        return read_measures(self.measures)
 
     @property
     def right(self) -> bool | None:

@@ -9,7 +9,7 @@ ITEMS_FILE = "items.parquet"
 SEARCH_FOLDER = "search"
 """The index of words beside it: which rows hold a text."""
 COMMON = ("id", "prompt", "question", "teacher", "reference", "target", "tags", "_search")
-TEXTS = ("answer", "text", "label", "error", "key")
+TEXTS = ("answer", "text", "label", "error", "key", "measures")
 NUMBERS = ("confidence", "latency_ms", "judge")
 FLAGS = ("asked", "agrees", "correct")
 

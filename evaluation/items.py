@@ -6,7 +6,8 @@ lie beside it and are made of it.
 One record per row: ``_rid``, ``id``, ``prompt`` (JSON), ``question`` (the last user message), ``teacher``, ``reference``,
 ``target`` (normalised right answer), ``_search``; and for each candidate ``C``: ``C__answer`` (the one that counts),
 ``C__text``, ``C__label``, ``C__confidence``, ``C__latency_ms``, ``C__judge`` (a judge's grade, 0..1), ``C__error``, ``C__asked``, ``C__agrees`` and ``C__correct``
-(null where there is nothing to compare with) and ``C__key`` (the answer, normalised).
+(null where there is nothing to compare with), ``C__key`` (the answer, normalised) and ``C__measures`` (JSON: what single metrics say
+of the answer, see :mod:`evaluation.measures`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from evaluation.item_columns import COMMON, FLAGS, ITEMS_FILE, NUMBERS, SEARCH_FOLDER, TEXTS, column
 from evaluation.marks import write_marks
+from evaluation.measures import Measures
 from evaluation.metrics.base import answer_key, keyed, same_answer
 from evaluation.predictions import Candidate
 from evaluation.previews import PreviewWriter
@@ -35,7 +37,9 @@ NOT_SHOWN = {"prompt", "target", "_search"}
 """Columns that a table of rows has no use for."""
 
 
-def record_of(row: Row, candidates: Sequence[tuple[Candidate, Channel]]) -> dict[str, Any]:
+def record_of(
+    row: Row, candidates: Sequence[tuple[Candidate, Channel]], measures: Measures | None = None
+) -> dict[str, Any]:
     """One row of ``items.parquet`` without its ``_rid``."""
     target = target_of_row(row)
     record: dict[str, Any] = {
@@ -67,6 +71,7 @@ def record_of(row: Row, candidates: Sequence[tuple[Candidate, Channel]]) -> dict
             "label": prediction.label if prediction else None,
             "error": error,
             "key": keyed(answer),
+            "measures": (measures or {}).get(candidate.name, {}).get(row.id),
             "confidence": prediction.confidence if prediction else None,
             "latency_ms": prediction.latency_ms if prediction else None,
             "judge": prediction.judge if prediction else None,
@@ -82,10 +87,12 @@ def record_of(row: Row, candidates: Sequence[tuple[Candidate, Channel]]) -> dict
 
 def hidden_columns(names: Sequence[str]) -> set[str]:
     """Columns that the previews leave out."""
-    return NOT_SHOWN | {column(name, "key") for name in names}
+    return NOT_SHOWN | {column(name, field) for name in names for field in ("key", "measures")}
 
 
-def write_items(path: Path, rows: Sequence[Row], candidates: Sequence[Candidate]) -> int:
+def write_items(
+    path: Path, rows: Sequence[Row], candidates: Sequence[Candidate], measures: Measures | None = None
+) -> int:
     """Write ``items.parquet`` and, beside it, what makes its pages quick (marks, previews, search). Returns how many rows it holds.
 
     Memory: one row group, and the search's tokens (at most about 150 MB).
@@ -107,7 +114,7 @@ def write_items(path: Path, rows: Sequence[Row], candidates: Sequence[Candidate]
     ):
         for start in range(0, max(len(rows), 1), ROW_GROUP):
             group = rows[start : start + ROW_GROUP]
-            records = [{"_rid": start + i, **record_of(row, with_channels)} for i, row in enumerate(group)]
+            records = [{"_rid": start + i, **record_of(row, with_channels, measures)} for i, row in enumerate(group)]
             writer.write_table(pa.Table.from_pylist(records, schema=schema))
             for record in records:
                 previews.add({name: value for name, value in record.items() if name not in hidden})

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from evaluation.metrics.base import judges
+from evaluation.metric_names import Named, judging
 from evaluation.since import Shared
 from evaluation.wording import figure, p_value, points
-from studio import registries
 
-METRICS = {name: metric.label for name, metric in registries.METRICS.items() if judges(metric)}
-"""Metrics that a board can be sorted by: name in the address → label."""
+METRICS = judging()
+"""The Studio's metrics that a board can be sorted by: name in the address → what it is."""
 KINDS = {"student": "Student", "base": "Base model", "teacher": "Teacher", "quantised": "Quantised"}
 MOST_HEADS = 8
 """Students that a head-to-head table sets against one another."""
@@ -62,23 +61,24 @@ class Board:
         return [e for _, e in self.lines if e.kind == "student"]
 
 
-def pick_metric(entries: Sequence[Entry], wanted: str) -> str:
-    """The metric asked for; else the first of :data:`METRICS` that a student has."""
-    if wanted in METRICS:
+def pick_metric(entries: Sequence[Entry], wanted: str, metrics: Mapping[str, Named] = METRICS) -> str:
+    """The metric asked for; else the first of ``metrics`` that a student has."""
+    if wanted in metrics:
         return wanted
     known = {name for e in entries if e.kind == "student" for name in e.scores}
-    return next((name for name in METRICS if name in known), "accuracy")
+    return next((name for name in metrics if name in known), "accuracy")
 
 
-def boards_of(entries: Sequence[Entry], *, metric: str) -> list[Board]:
+def boards_of(entries: Sequence[Entry], *, metric: str, metrics: Mapping[str, Named] = METRICS) -> list[Board]:
     """A board for each test set, the one with the newest evaluation first. Who has no figure stands last, without a place."""
+    lower = metric in metrics and metrics[metric].higher_is_better is False
     found: dict[str, list[Entry]] = {}
     for entry in entries:
         found.setdefault(entry.rows_set, []).append(entry)
     boards = []
     for key, mine in found.items():
         board = Board(key, mine[0].rows, max(e.at for e in mine))
-        ordered = sorted(mine, key=lambda e: (_rank(e.value(metric), metric), e.at, e.title))
+        ordered = sorted(mine, key=lambda e: (_rank(e.value(metric), lower=lower), e.at, e.title))
         place, last = 0, None
         for n, entry in enumerate(ordered, start=1):
             value = entry.value(metric)
@@ -89,11 +89,10 @@ def boards_of(entries: Sequence[Entry], *, metric: str) -> list[Board]:
     return sorted(boards, key=lambda b: b.newest, reverse=True)
 
 
-def _rank(value: float | None, metric: str) -> float:
+def _rank(value: float | None, *, lower: bool) -> float:
     """What entries are sorted by: the best figure first, those without one last."""
     if value is None:
         return float("inf")
-    lower = metric in registries.METRICS and registries.METRICS[metric].higher_is_better is False
     return value if lower else -value
 
 

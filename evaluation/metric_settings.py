@@ -20,16 +20,7 @@ def read_settings(text: str) -> dict[str, dict[str, Any]]:
     """``{metric: parameters}``, with all of a metric's parameters spelled out. Raises ``ValueError`` with every problem found."""
     if not text.strip():
         return {}
-    if len(text) > LONGEST:
-        raise ValueError(f"The settings have {len(text):,} characters; at most {LONGEST:,}")
-    try:
-        value = _load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise ValueError(f"This is neither YAML nor JSON: {getattr(error, 'problem', None) or error}{where}") from None
-    except (RecursionError, ValueError) as error:
-        raise ValueError(f"This can't be read: {str(error)[:120] or 'it is nested too deeply'}") from None
+    value = load_text(text, longest=LONGEST)
     if not isinstance(value, dict):
         raise ValueError("Write one metric a line, its settings indented below it, such as: numeric: {relative: 0.01}")
     found, wrong = {}, []
@@ -44,6 +35,20 @@ def read_settings(text: str) -> dict[str, dict[str, Any]]:
     if wrong:
         raise ValueError(" ".join(wrong))
     return found
+
+
+def load_text(text: str, *, longest: int) -> Any:
+    """What YAML or JSON says. Raises ``ValueError`` that says where it can't be read."""
+    if len(text) > longest:
+        raise ValueError(f"This has {len(text):,} characters; at most {longest:,}")
+    try:
+        return _load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise ValueError(f"This is neither YAML nor JSON: {getattr(error, 'problem', None) or error}{where}") from None
+    except (RecursionError, ValueError) as error:
+        raise ValueError(f"This can't be read: {str(error)[:120] or 'it is nested too deeply'}") from None
 
 
 def _load(text: str) -> Any:

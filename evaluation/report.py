@@ -11,6 +11,7 @@ from evaluation.cascading import cascade_report
 from evaluation.clusters import AUTO, find_clusters
 from evaluation.judgement import Bench, against_teacher, compare, describe_detectable, describe_test, judge_student
 from evaluation.metrics.base import Metric, Task, answer_key, keyed, target_of
+from evaluation.metrics.own import Own
 from evaluation.predictions import Candidate
 from evaluation.report_notes import find_notes, teacher_models
 from evaluation.scoring import (
@@ -40,7 +41,7 @@ DEFAULT_METRICS = ("agreement", "accuracy", "macro_f1", "kappa", "token_f1", "ch
 class Options:
     """How to judge. ``labels``: the closed set, or None for free text. ``seen_labels``: those the student was trained on,
     when known. ``margin``: accepted loss as a proportion, by ``measure`` (``auto``: accuracy for labels, word overlap for text).
-    ``cluster_by``: which rows belong together. ``discordance``: expected share of rows that one of student and teacher gets
+    ``own``: metrics of one's own. ``cluster_by``: which rows belong together. ``discordance``: expected share of rows that one of student and teacher gets
     right. ``leakage``: what the comparison with the training rows brought. ``student``: how it wants to be asked
     (its view of the prompt, the longest answer). ``facts``: what was evaluated, shown as it is."""
 
@@ -48,6 +49,7 @@ class Options:
     seen_labels: frozenset[str] | None = None
     metrics: Sequence[str] = DEFAULT_METRICS
     metric_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    own: Sequence[Own.Params] = ()
     margin: float = 0.02
     measure: str = AUTO
     cluster_by: str = AUTO
@@ -65,9 +67,17 @@ class Options:
         return "text" if self.labels is None else "labels"
 
 
-def build_report(rows: Sequence[Row], candidates: Sequence[Candidate], options: Options) -> dict[str, Any]:
-    """Judge every candidate on ``rows``. Failures stay in every denominator; rows a candidate was not asked do not count."""
-    metrics = load_metrics(options)
+def build_report(
+    rows: Sequence[Row],
+    candidates: Sequence[Candidate],
+    options: Options,
+    metrics: Mapping[str, Metric] | None = None,
+) -> dict[str, Any]:
+    """Judge every candidate on ``rows``. Failures stay in every denominator; rows a candidate was not asked do not count.
+
+    ``metrics``: those of :func:`load_metrics`, where they were loaded already.
+    """
+    metrics = load_metrics(options) if metrics is None else metrics
     judged = [judge(c, rows, channel=channels_of(c)[0]) for c in candidates]
     clusters = find_clusters(rows, options.cluster_by)
     bench = Bench(
@@ -135,14 +145,15 @@ def _seen(options: Options) -> frozenset[str] | None:
 
 
 def load_metrics(options: Options) -> dict[str, Metric]:
-    """The chosen metrics that say something of this kind of task, in the order chosen."""
+    """The chosen metrics that say something of this kind of task, in the order chosen; then those of one's own."""
     classes = {name: METRICS[name] for name in dict.fromkeys(options.metrics)}
     settings = options.metric_settings
-    return {
+    found: dict[str, Metric] = {
         name: cls(cls.Params.model_validate(settings.get(name, {})))
         for name, cls in classes.items()
         if options.task in cls.tasks
     }
+    return found | {params.name: Own(params) for params in options.own}
 
 
 def describe_metric(name: str, metric: Metric) -> dict[str, Any]:
@@ -150,7 +161,7 @@ def describe_metric(name: str, metric: Metric) -> dict[str, Any]:
     return {
         "name": name,
         "label": metric.label,
-        "help": " ".join((type(metric).__doc__ or "").split()),
+        "help": metric.about(),
         "params": metric.params.model_dump(mode="json"),
         "unit": metric.unit,
         "higher_is_better": metric.higher_is_better,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.metric_settings import describe_settings, read_settings
+from evaluation.own_metrics import describe_own, read_own
 from pipelines.steps.base import InputArtifact
 from pipelines.steps.student import prompt_view_of
 
@@ -27,6 +28,8 @@ def facts_of(params: Any, inputs: Mapping[str, InputArtifact], training: Mapping
     }
     if told := describe_settings(read_settings(params.metric_settings)):
         facts["Settings of metrics"] = told
+    if told := describe_own(read_own(params.own_metrics)):
+        facts["Metrics of one's own"] = told
     if "train" in inputs:
         facts["Training rows"] = inputs["train"].sha
     if "earlier" in inputs:

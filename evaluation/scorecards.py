@@ -8,6 +8,7 @@ from typing import Any
 from evaluation.item_columns import ITEMS_FILE
 from evaluation.marks import fingerprint_of, read_marks
 from evaluation.models import Score, Scorecard
+from evaluation.own_metrics import described
 from pipelines.models import StepRun
 from studio.jobs import clock
 from vault import store
@@ -44,6 +45,7 @@ def record_scorecard(step_run: StepRun) -> Scorecard:
         tone=report["verdict"]["tone"],
         verdict=report["verdict"]["sentence"],
         retained=retained["value"] if retained else None,
+        own_metrics=described(report),
     )
     Score.objects.bulk_create(
         Score(scorecard=scorecard, candidate=c["name"], kind=c["kind"], metric=name, **figure)

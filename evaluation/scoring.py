@@ -70,12 +70,15 @@ def judge(candidate: Candidate, rows: Sequence[Row], *, channel: Channel) -> Jud
         if not candidate.was_asked(row.id):
             continue
         positions.append(position)
+        prediction = candidate.answers.get(row.id)
         items.append(
             Item(
-                answer=answer_of(candidate.answers.get(row.id), channel=channel),
+                answer=answer_of(prediction, channel=channel),
                 teacher=None if is_teacher else row.completion_text,
                 reference=row.reference_text,
                 prompt=row.user_text,
+                label=prediction.label if prediction else None,
+                meta=row.meta,
             )
         )
     return Judged(candidate, channel, positions, items)

@@ -44,6 +44,7 @@ PURE = [
     "pipelines.recipes",
     "pipelines.exporters",
     "evaluation.metrics",
+    "evaluation.expressions",
     "evaluation.statistics",
 ]
 HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "accelerate", "llama_cpp"}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
@@ -20,13 +20,16 @@ class Item:
 
     ``answer`` is None when the candidate failed on the row. ``teacher`` is None when the row has no teacher's answer, and
     for the teacher itself (which is not compared with itself). ``reference`` is None when no gold answer is known.
-    ``prompt``: the last user message.
+    ``prompt``: the last user message. ``label``: the likeliest label of the closed set, where labels were scored. ``meta``: the
+    row's own.
     """
 
     answer: str | None
     teacher: str | None
     reference: str | None
     prompt: str = ""
+    label: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 class Metric:
@@ -42,6 +45,9 @@ class Metric:
     binary: ClassVar[bool] = False
     """Every score is 0 or 1, so the mean is a proportion and gets Wilson's interval."""
 
+    per_row: ClassVar[bool] = False
+    """The score of a single answer is kept and shown where the answer is opened."""
+
     class Params(BaseParams):
         """A metric without parameters."""
 
@@ -55,6 +61,10 @@ class Metric:
     def score_all(self, items: Sequence[Item]) -> list[float | None]:
         """:meth:`score` of each item, for metrics that are quicker over many."""
         return [self.score(item) for item in items]
+
+    def about(self) -> str:
+        """What the report says the metric is."""
+        return " ".join((type(self).__doc__ or "").split())
 
     def notes(self) -> list[str]:
         """What the report must say beside the figures, after everything was scored: rows that could not be."""
@@ -96,7 +106,7 @@ def target_of(item: Item) -> str | None:
     return item.reference if item.reference is not None else item.teacher
 
 
-def judges(metric: type[Metric]) -> bool:
+def judges(metric: type[Metric] | Metric) -> bool:
     """Whether a verdict can go by the metric: a share or a mean of 0..1 of which it is known which end is good."""
     return metric.higher_is_better is not None and (metric.unit == "%" or metric.binary)
 

@@ -40,6 +40,8 @@ class Scorecard(models.Model):
     tone = models.CharField(max_length=10, choices=Tone.choices, default=Tone.PLAIN)
     verdict = models.TextField()
     retained = models.FloatField(null=True, blank=True)
+    own_metrics = models.JSONField(default=dict, blank=True)
+    """Metrics of one's own that it was judged by: name → label, unit, which end is better, whether it can judge."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

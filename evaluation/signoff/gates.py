@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from evaluation.metric_names import Named, named
 from evaluation.models import Scorecard, Tone
 from evaluation.signoff.freezing import exported, line_of
 from evaluation.signoff.policy import Policy
 from pipelines.models import StepOutput, StepRun
 from studio import comments
 from studio.jobs import State
-from studio.registries import METRICS
 
 
 class Gate(NamedTuple):
@@ -40,21 +40,17 @@ def check(card: Scorecard, policy: Policy) -> list[Gate]:
     return gates
 
 
-def label_of(metric: str) -> str:
-    """A metric's name as people know it."""
-    return str(METRICS[metric].label) if metric in METRICS else metric
-
-
-def shown(metric: str, value: float) -> str:
+def shown(metric: Named | None, value: float) -> str:
     """A score in its metric's unit."""
-    if metric in METRICS and METRICS[metric].unit == "%":
+    if metric is not None and metric.unit == "%":
         return f"{value * 100:.1f} %"
     return f"{value:.3f}"
 
 
 def _minimum(card: Scorecard, metric: str, least: float, *, policy: Policy) -> Gate:
-    lower = metric in METRICS and METRICS[metric].higher_is_better is False
-    label = f"{label_of(metric)} {'at most' if lower else 'at least'} {shown(metric, least)}"
+    known = named(metric, card.own_metrics)
+    lower = known is not None and known.higher_is_better is False
+    label = f"{known.label if known else metric} {'at most' if lower else 'at least'} {shown(known, least)}"
     score = card.scores.filter(kind="student", metric=metric).first()
     if score is None:
         return Gate(f"minimum:{metric}", label, False, "The report has no such figure of the student.")
@@ -62,7 +58,7 @@ def _minimum(card: Scorecard, metric: str, least: float, *, policy: Policy) -> G
     value = worst if policy.by_interval and worst is not None else score.value
     words = f"{'upper' if lower else 'lower'} end of the interval" if policy.by_interval else "student"
     return Gate(
-        f"minimum:{metric}", label, value <= least if lower else value >= least, f"{words} {shown(metric, value)}"
+        f"minimum:{metric}", label, value <= least if lower else value >= least, f"{words} {shown(known, value)}"
     )
 
 

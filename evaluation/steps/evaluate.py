@@ -14,9 +14,14 @@ from evaluation.clusters import AUTO, NONE, PROMPT, SOURCE
 from evaluation.held_out import find_setting, sampling_notes, take_rows
 from evaluation.items import ITEMS_FILE, write_items
 from evaluation.leakage import check_leakage
+from evaluation.measures import measure_rows
 from evaluation.metric_settings import EXAMPLE, LONGEST, read_settings
 from evaluation.metrics.base import judges
-from evaluation.report import DEFAULT_METRICS, Options, build_report
+from evaluation.metrics.own import Own
+from evaluation.own_metrics import EXAMPLE as OWN_EXAMPLE
+from evaluation.own_metrics import LONGEST as LONGEST_OWN
+from evaluation.own_metrics import check_measure, read_own
+from evaluation.report import DEFAULT_METRICS, Options, build_report, load_metrics
 from evaluation.report_facts import facts_of, same_student_note, summary_of
 from evaluation.slices import FIELDS
 from evaluation.statistics import DISCORDANCE
@@ -29,13 +34,12 @@ from studio.registries import METRICS
 from vault.rows import read_rows
 
 REPORT_FILE = "report.json"
+MEASURES = ("auto", *(name for name, metric in METRICS.items() if judges(metric)))
 
 if TYPE_CHECKING:
     MetricName = str
-    MeasureName = str
 else:
     MetricName = Literal[tuple(METRICS)]
-    MeasureName = Literal[("auto", *(name for name, metric in METRICS.items() if judges(metric)))]
 
 
 class Evaluate(base.Step):
@@ -95,10 +99,13 @@ class Evaluate(base.Step):
             2.0, label="Accepted loss", help="The student may be this much worse than the teacher.",
             unit="points", ge=0, le=100,
         )  # fmt: skip
-        measure: MeasureName = param(
+        measure: str = param(
             "auto",
             label="Measure of the verdict",
-            help="What the accepted loss is counted in. Auto: accuracy for labels, word overlap for free text.",
+            help="What the accepted loss is counted in: one of the metrics, or one of your own. Auto: accuracy for labels, word "
+            "overlap for free text.",
+            suggestions=MEASURES,
+            max_length=40,
         )
         cluster_by: str = param(
             AUTO,
@@ -147,6 +154,15 @@ class Evaluate(base.Step):
             max_length=LONGEST,
             advanced=True,
         )
+        own_metrics: str = param(
+            "",
+            label="Metrics of your own",
+            help=f"YAML or JSON, a list of names with a small Python expression each, for example “{OWN_EXAMPLE}”. It sees answer, "
+            "reference, teacher, target, prompt, label and meta. The documentation lists what it may use.",
+            widget="textarea",
+            max_length=LONGEST_OWN,
+            advanced=True,
+        )
         latency_rows: int = param(
             20,
             label="Rows timed one at a time",
@@ -173,12 +189,17 @@ class Evaluate(base.Step):
             read_settings(text)
             return text
 
+        @field_validator("own_metrics")
+        @classmethod
+        def own_metrics_fit(cls, text: str) -> str:
+            read_own(text)
+            return text
+
         @model_validator(mode="after")
         def somebody_to_judge(self) -> Self:
             if not self.candidates:
                 raise ValueError("Choose at least one candidate")
-            if self.measure != "auto" and self.measure not in self.metrics:
-                raise ValueError("The measure of the verdict must be one of the metrics")
+            check_measure(self.measure, self.metrics, read_own(self.own_metrics))
             return self
 
     def advise(self, params: Params, *, rows: Mapping[str, int | None], workspace_id: Any) -> list[str]:
@@ -211,6 +232,7 @@ class Evaluate(base.Step):
             seen_labels=setting.seen,
             metrics=params.metrics,
             metric_settings=read_settings(params.metric_settings),
+            own=read_own(params.own_metrics),
             margin=params.margin / 100,
             measure=params.measure,
             cluster_by=params.cluster_by,
@@ -226,11 +248,15 @@ class Evaluate(base.Step):
             notes=[*setting.notes, *sampling_notes(found, held_out), *same_student_note(inputs)],
         )
         ctx.progress(len(held_out), len(held_out), note="Writing the report")
-        report = build_report(held_out, candidates, options)
+        metrics = load_metrics(options)
+        for metric in metrics.values():
+            if isinstance(metric, Own):
+                metric.beat = ctx.beat
+        report = build_report(held_out, candidates, options, metrics)
         folder = ctx.scratch / "report"
         folder.mkdir(exist_ok=True)
         (folder / REPORT_FILE).write_text(json.dumps(report, ensure_ascii=False, allow_nan=False), encoding="utf-8")
-        write_items(folder / ITEMS_FILE, held_out, candidates)
+        write_items(folder / ITEMS_FILE, held_out, candidates, measure_rows(held_out, candidates, metrics))
         return StepResult({"report": Output(folder, summary_of(report))}, summary_of(report))
 
     def record(self, step_run: Any, result: StepResult) -> None:

@@ -9,7 +9,6 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from studio.registries import METRICS
 from studio.templatetags.ui import icon
 
 register = template.Library()
@@ -23,12 +22,6 @@ NOT_ASKED = mark_safe('<td class="answer-cell"><span class="answer answer-none">
 @lru_cache(maxsize=8)
 def _mark(name: str, label: str) -> SafeString:
     return icon(name, "sm", "", label)
-
-
-@register.filter
-def lower_is_better(metric: str) -> bool:
-    """Whether the metric of this name is the better the lower it is."""
-    return metric in METRICS and METRICS[metric].higher_is_better is False
 
 
 @register.simple_tag

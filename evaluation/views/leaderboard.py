@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_safe
 
-from evaluation.leaderboard import KINDS, METRICS, MOST_HEADS, Entry, boards_of, heads_of, pick_metric, trends_of
+from evaluation.leaderboard import KINDS, MOST_HEADS, Entry, boards_of, heads_of, pick_metric, trends_of
+from evaluation.metric_names import judging, own_of
 from evaluation.models import Scorecard
 from evaluation.since import Shared, share
 from evaluation.tables import open_items
@@ -45,17 +46,18 @@ def show(request: WorkspaceRequest) -> HttpResponseBase:
         ]
     )
     entries = [entry for card in without_judged_twice(found) for entry in entries_of(card)]
-    metric = pick_metric(entries, get("metric", ""))
+    metrics = judging(own_of(card.own_metrics for card in found))
+    metric = pick_metric(entries, get("metric", ""), metrics)
     who = "all" if get("who") == "all" else "students"
-    boards = boards_of([e for e in entries if who == "all" or e.kind == "student"], metric=metric)
+    boards = boards_of([e for e in entries if who == "all" or e.kind == "student"], metric=metric, metrics=metrics)
     chosen = next((b for b in boards if b.key == get("set", "")), None) or (boards[0] if boards else None)
     heads = chosen.students[:MOST_HEADS] if chosen else []
     context: dict[str, Any] = {
         "boards": [chosen, *(b for b in boards if b is not chosen)] if chosen else [],
         "chosen": chosen,
         "metric": metric,
-        "metric_label": METRICS[metric],
-        "metrics": METRICS.items(),
+        "metric_label": metrics[metric].label,
+        "metrics": [(name, known.label) for name, known in metrics.items()],
         "kinds": KINDS,
         "who": who,
         "query": query,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from pydantic import ValidationError
 
-from evaluation.metrics.base import judges
+from evaluation.metric_names import Named, judging, own_of
 from evaluation.models import Scorecard, SignOffPolicy
 from evaluation.signoff import freezing, policy, records
 from evaluation.signoff.box import box_for
@@ -23,8 +24,7 @@ from evaluation.views.evaluations import find
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError
 from studio.lib.params import problems
-from studio.models import Role
-from studio.registries import METRICS
+from studio.models import Role, Workspace
 
 
 @require_safe
@@ -102,7 +102,16 @@ def _back(request: WorkspaceRequest, card: Scorecard) -> HttpResponse:
     return redirect(f"{card.get_absolute_url()}#sign-off")
 
 
-PROPORTIONS = {name: metric for name, metric in METRICS.items() if judges(metric)}
+LOOKED_AT = 50
+"""Newest evaluations whose own metrics a rule can be about."""
+
+
+def proportions_of(workspace: Workspace, present: Policy) -> dict[str, Named]:
+    """Every metric that a least score can be set for: the Studio's, those of one's own in the newest evaluations, and those
+    that the present rules name."""
+    newest = Scorecard.objects.filter(workspace=workspace).order_by("-created_at")
+    found = judging(own_of(newest.values_list("own_metrics", flat=True)[:LOOKED_AT]))
+    return found | {name: Named(name, "%", True, True) for name in present.minimums if name not in found}
 
 
 class PolicyForm(forms.Form):
@@ -157,9 +166,10 @@ class PolicyForm(forms.Form):
     )
     revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, proportions: Mapping[str, Named], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, metric in PROPORTIONS.items():
+        self.proportions = proportions
+        for name, metric in proportions.items():
             top = 100 if metric.unit == "%" else 1
             self.fields[f"minimum_{name}"] = forms.FloatField(
                 min_value=0,
@@ -171,7 +181,7 @@ class PolicyForm(forms.Form):
 
     def minimums(self) -> list[forms.BoundField]:
         """The fields of the least scores."""
-        return [self[f"minimum_{name}"] for name in PROPORTIONS]
+        return [self[f"minimum_{name}"] for name in self.proportions]
 
     def people(self) -> list[forms.BoundField]:
         """The fields about who signs."""
@@ -186,7 +196,7 @@ class PolicyForm(forms.Form):
         given = self.cleaned_data
         minimums = {
             name: given[f"minimum_{name}"] / (100 if metric.unit == "%" else 1)
-            for name, metric in PROPORTIONS.items()
+            for name, metric in self.proportions.items()
             if given[f"minimum_{name}"] is not None
         }
         plain = {name: given[name] for name in ("approvals", "least_role", "alone", "by_interval")}
@@ -200,12 +210,12 @@ class PolicyForm(forms.Form):
         )
 
 
-def initial_of(rules: Policy, revision: int) -> dict[str, Any]:
+def initial_of(rules: Policy, revision: int, proportions: Mapping[str, Named]) -> dict[str, Any]:
     """The rules as the form shows them."""
     least = {
-        f"minimum_{name}": round(value * 100, 6) if PROPORTIONS[name].unit == "%" else value
+        f"minimum_{name}": round(value * 100, 6) if proportions[name].unit == "%" else value
         for name, value in rules.minimums.items()
-        if name in PROPORTIONS
+        if name in proportions
     }
     plain = rules.model_dump(mode="json", exclude={"minimums", "checklist"})
     return {**plain, **least, "checklist": "\n".join(rules.checklist), "revision": revision}
@@ -219,11 +229,27 @@ def rules(request: WorkspaceRequest) -> HttpResponseBase:
         raise PermissionDenied("Only an owner can change the rules for signing. Ask one.")
     stored = SignOffPolicy.objects.filter(workspace=request.workspace).select_related("changed_by").first()
     present = records.policy_of(request.workspace)
-    form = PolicyForm(request.POST or None, initial=initial_of(present, stored.revision if stored else 0))
+    proportions = proportions_of(request.workspace, present)
+    form = PolicyForm(
+        request.POST or None,
+        initial=initial_of(present, stored.revision if stored else 0, proportions),
+        proportions=proportions,
+    )
     if request.method == "POST" and form.is_valid() and _change(request, form):
         messages.success(request, "The rules are changed. What was signed by the old ones is void.")
         return redirect("sign_off_rules", request.workspace.slug)
-    context = {"form": form, "lines": policy.describe(present), "present": present, "stored": stored, "tab": "sign_off"}
+    minimums = [
+        {"label": proportions[name].label, "least": least, "lower": proportions[name].higher_is_better is False}
+        for name, least in present.minimums.items()
+    ]
+    context = {
+        "form": form,
+        "minimums": minimums,
+        "lines": policy.describe(present),
+        "present": present,
+        "stored": stored,
+        "tab": "sign_off",
+    }
     return render(request, "evaluation/sign_off_rules.html", context, status=422 if form.errors else 200)
 
 
