@@ -15,6 +15,7 @@ from evaluation.predictions import Candidate, CandidateKind, Prediction, read_pr
 from pipelines.steps.base import Context, InputArtifact
 from pipelines.steps.student import prepare_base, prompt_view_of, read_training
 from studio.lib.errors import StepError
+from studio.registries import METRICS
 from vault.rows import Row, read_rows, write_jsonl
 
 PREDICT = "pipelines.recipes.predict"
@@ -249,6 +250,7 @@ def config_of(session: Session, candidate: Local, *, folder: Path | None, rows: 
         "examples": list(candidate.examples),
         "batch_tokens": params.batch_tokens,
         "latency_rows": params.latency_rows,
+        "score_targets": any(METRICS[name].needs_likelihood for name in params.metrics),
         "threads": params.threads,
     }
 

@@ -19,7 +19,8 @@ class Prediction:
 
     ``text`` is what it wrote, ``label`` the likeliest label of the closed set and ``confidence`` its probability (0..1);
     either may be missing. ``latency_ms`` is known for the rows that were answered one at a time. ``error`` says why there is
-    no answer. ``judge`` is a judge's grade of the answer (0..1) where one was asked.
+    no answer. ``judge`` is a judge's grade of the answer (0..1) where one was asked. ``nll``: negative log-likelihood (nats) of
+    the right answer under the model, over ``nll_tokens`` tokens, where it was computed.
     """
 
     id: str
@@ -31,6 +32,8 @@ class Prediction:
     completion_tokens: int = 0
     error: str | None = None
     judge: float | None = None
+    nll: float | None = None
+    nll_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ def from_json(value: Mapping[str, Any]) -> Prediction:
         prompt_tokens=int(value.get("prompt_tokens") or 0),
         completion_tokens=int(value.get("completion_tokens") or 0),
         error=value.get("error"),
+        nll=value.get("nll"),
+        nll_tokens=int(value.get("nll_tokens") or 0),
     )
 
 

@@ -79,6 +79,8 @@ def judge(candidate: Candidate, rows: Sequence[Row], *, channel: Channel) -> Jud
                 prompt=row.user_text,
                 label=prediction.label if prediction else None,
                 meta=row.meta,
+                nll=prediction.nll if prediction else None,
+                nll_tokens=prediction.nll_tokens if prediction else 0,
             )
         )
     return Judged(candidate, channel, positions, items)

@@ -77,6 +77,8 @@ METRICS = Registry(
         "bleu": "evaluation.metrics.bleu:Bleu",
         "length": "evaluation.metrics.length:Length",
         "refusal_rate": "evaluation.metrics.refusal_rate:RefusalRate",
+        "nll": "evaluation.metrics.nll:Nll",
+        "perplexity": "evaluation.metrics.perplexity:Perplexity",
     },
 )
 

@@ -21,7 +21,7 @@ class Item:
     ``answer`` is None when the candidate failed on the row. ``teacher`` is None when the row has no teacher's answer, and
     for the teacher itself (which is not compared with itself). ``reference`` is None when no gold answer is known.
     ``prompt``: the last user message. ``label``: the likeliest label of the closed set, where labels were scored. ``meta``: the
-    row's own.
+    row's own. ``nll``: negative log-likelihood (nats) of the right answer under the candidate, over ``nll_tokens`` tokens.
     """
 
     answer: str | None
@@ -30,6 +30,8 @@ class Item:
     prompt: str = ""
     label: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    nll: float | None = None
+    nll_tokens: int = 0
 
 
 class Metric:
@@ -45,6 +47,8 @@ class Metric:
     binary: ClassVar[bool] = False
     """Every score is 0 or 1, so the mean is a proportion and gets Wilson's interval."""
 
+    needs_likelihood: ClassVar[bool] = False
+    """The models on this machine must say how likely they find the right answers."""
     per_row: ClassVar[bool] = False
     """The score of a single answer is kept and shown where the answer is opened."""
 

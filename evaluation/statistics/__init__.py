@@ -72,6 +72,7 @@ from evaluation.statistics.power import (
     rows_for_margin,
 )
 from evaluation.statistics.ranks import RankTest, kendall_tau, kendall_tau_b, mean_ranks
+from evaluation.statistics.ratios import ratio_of_sums
 from evaluation.statistics.resampling import draw_sums
 
 __all__ = [
@@ -123,6 +124,7 @@ __all__ = [
     "power_for_difference",
     "power_table",
     "ratio_of_means",
+    "ratio_of_sums",
     "ratio_score",
     "rows_for_difference",
     "rows_for_margin",

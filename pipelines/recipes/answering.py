@@ -2,7 +2,8 @@
 
 The same for the adapter on torch and for a GGUF file on llama.cpp; only the decoder and the speller differ. Line fields:
 ``id``, ``text`` (greedy answer or null), ``label`` and ``confidence`` (best of the closed set or null), ``latency_ms`` (null
-but for the rows answered one at a time), ``prompt_tokens``, ``completion_tokens``, ``error`` (null or why there is no answer).
+but for the rows answered one at a time), ``prompt_tokens``, ``completion_tokens``, ``error`` (null or why there is no answer), and
+``nll`` and ``nll_tokens`` (negative log-likelihood in nats of the right answer, and over how many tokens; null unless asked for).
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.recipes.chat import apply_view
-from pipelines.recipes.decoding import Decoder, NoRoom, Speller, common_prefix
+from pipelines.recipes.decoding import Decoder, NoRoom, Scores, Speller, common_prefix
 from pipelines.recipes.events import Events, RecipeError
 from pipelines.recipes.generation import generate
 from pipelines.recipes.label_scoring import Node, build_trie, score_labels
+from pipelines.recipes.target_scoring import score_targets
 
 MODES = ("generate", "labels", "both")
 FIRST_GUESS = 16
@@ -40,6 +42,8 @@ class Job:
     examples: Sequence[Mapping[str, Any]] = ()
     batch_tokens: int = 4096
     latency_rows: int = 0
+    score_targets: bool = False
+    """Also how likely the model finds each row's reference, or its completion where there is no reference."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Job:
@@ -62,16 +66,19 @@ class Job:
             examples=config.get("examples") or (),
             batch_tokens=int(config.get("batch_tokens") or cls.batch_tokens),
             latency_rows=int(config.get("latency_rows") or 0),
+            score_targets=bool(config.get("score_targets")),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One row to answer: its id and prompt tokens, or why it cannot be answered."""
+    """One row to answer: its id and prompt tokens, or why it cannot be answered. ``target``: the right answer's tokens, where its
+    likelihood is wanted and it fits into the context."""
 
     id: str
     ids: list[int]
     error: str | None = None
+    target: Sequence[int] = ()
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -134,6 +141,23 @@ def encode_tasks(rows: Sequence[Mapping[str, Any]], job: Job, speller: Speller, 
     return tasks
 
 
+def with_targets(
+    tasks: list[Task], rows: Sequence[Mapping[str, Any]], job: Job, speller: Speller, *, context: int
+) -> list[Task]:
+    """The tasks with the tokens of their rows' right answers, where they have one that fits behind the prompt."""
+    wanted = {i: row.get("reference") or row.get("completion") for i, row in enumerate(rows) if not tasks[i].error}
+    pairs = {i: (messages_for(rows[i], job), message) for i, message in wanted.items() if message}
+    try:
+        found = dict(zip(pairs, speller.encode_answers(list(pairs.values())), strict=True))
+    except RecipeError:
+        # One conversation that the template refuses costs its own row alone.
+        found = {i: ids for i, pair in pairs.items() if (ids := _encode_answer(speller, pair))}
+    return [
+        replace(task, target=found[i]) if i in found and len(task.ids) + len(found[i]) <= context else task
+        for i, task in enumerate(tasks)
+    ]
+
+
 def fit_examples(rows: Sequence[Mapping[str, Any]], job: Job, speller: Speller, *, context: int) -> Job:
     """The job with as many of its examples, from the first, as leave every answerable row room for its longest answer (at most
     a quarter of the context is kept free for it).
@@ -170,6 +194,13 @@ def _encode_one(speller: Speller, chat: list[dict[str, Any]]) -> list[int] | Rec
         return problem
 
 
+def _encode_answer(speller: Speller, pair: tuple[list[dict[str, Any]], Any]) -> list[int]:
+    try:
+        return speller.encode_answers([pair])[0]
+    except RecipeError:
+        return []
+
+
 def evenly(count: int, wanted: int) -> set[int]:
     """``wanted`` indices spread evenly over ``range(count)``."""
     wanted = min(count, wanted)
@@ -184,6 +215,8 @@ class Answerer:
     ) -> None:
         self.job, self.speller, self.decoder = job, speller, decoder
         self.prefix, self.context, self.trie = prefix, context, trie
+        self.apart = 0.0
+        """Seconds that went into something else than answering."""
         self.growth = min(FIRST_GUESS, job.max_new_tokens) if job.mode != "labels" else 0
         if trie is not None:
             self.growth += 16
@@ -194,11 +227,15 @@ class Answerer:
         while waiting:
             room, count = self.job.batch_tokens, 0
             most = min(len(waiting), self.decoder.max_rows)
-            while count < most and (not count or room >= len(waiting[count].ids) - self.prefix + self.growth):
-                room -= len(waiting[count].ids) - self.prefix + self.growth
+            while count < most and (not count or room >= self.size(waiting[count])):
+                room -= self.size(waiting[count])
                 count += 1
             yield waiting[:count]
             del waiting[:count]
+
+    def size(self, task: Task) -> int:
+        """Tokens that a task takes beyond the shared prefix, its answer guessed."""
+        return len(task.ids) - self.prefix + self.growth + len(task.target)
 
     def answer(self, tasks: list[Task]) -> list[dict[str, Any]]:
         """The lines of one batch, in two halves when its answers turn out longer than there is room for."""
@@ -213,6 +250,8 @@ class Answerer:
     def _answer(self, tasks: list[Task]) -> list[dict[str, Any]]:
         start = self.decoder.start([task.ids[self.prefix :] for task in tasks])
         lines = [line(task) for task in tasks]
+        if any(task.target for task in tasks):
+            self._score_targets(tasks, lines, start)
         if self.trie is not None and self.job.labels:
             for one, score in zip(lines, score_labels(self.decoder, start, len(tasks), trie=self.trie), strict=True):
                 one["label"], one["confidence"] = self.job.labels[score.label], round(score.confidence, 6)
@@ -224,11 +263,25 @@ class Answerer:
             self.growth = max(self.growth, *(len(ids) for ids in answers))
         return lines
 
-    def timed(self, task: Task) -> dict[str, Any]:
-        """The line of one row answered alone, with its wall time."""
+    def _score_targets(self, tasks: list[Task], lines: list[dict[str, Any]], start: Scores) -> None:
+        """Write into the lines how likely the model finds the rows' right answers."""
         began = time.perf_counter()
-        answered = self.answer([task])[0]
+        found = score_targets(self.decoder, start, [task.target for task in tasks])
+        for one, task, nll in zip(lines, tasks, found, strict=True):
+            if nll is not None:
+                one["nll"], one["nll_tokens"] = round(nll, 6), len(task.target)
+        self.apart += time.perf_counter() - began
+
+    def timed(self, task: Task) -> dict[str, Any]:
+        """The line of one row answered alone, with its wall time; its right answer is looked at afterwards."""
+        began = time.perf_counter()
+        answered = self.answer([replace(task, target=())])[0]
         answered["latency_ms"] = round((time.perf_counter() - began) * 1000, 3)
+        if task.target and not answered["error"]:
+            start_again = time.perf_counter()
+            start = self.decoder.start([task.ids[self.prefix :]])
+            self.apart += time.perf_counter() - start_again
+            self._score_targets([task], [answered], start)
         return answered
 
 
@@ -243,6 +296,8 @@ def line(task: Task) -> dict[str, Any]:
         "prompt_tokens": len(task.ids),
         "completion_tokens": 0,
         "error": task.error,
+        "nll": None,
+        "nll_tokens": 0,
     }
 
 
@@ -268,6 +323,8 @@ def run_job(
             f"{len(job.examples):,} of {wanted:,} worked examples fit into {context:,} tokens; the others are left out."
         )
     tasks = encode_tasks(rows, job, speller, context=context)
+    if job.score_targets:
+        tasks = with_targets(tasks, rows, job, speller, context=context)
     failed = [task for task in tasks if task.error]
     good = [task for task in tasks if not task.error]
     if rows and not good:
@@ -279,7 +336,7 @@ def run_job(
     prefix = common_prefix([task.ids for task in good])
     alone = {good[i].id for i in evenly(len(good), job.latency_rows)}
     began = time.perf_counter()
-    answered = 0
+    answered, apart = 0, 0.0
     with job.out.open("a", encoding="utf-8") as out:
         write(out, [line(task) for task in failed if task.id not in done])
         todo = [task for task in good if task.id not in done]
@@ -291,7 +348,8 @@ def run_job(
                 write(out, lines)
                 answered += len(lines)
                 events.progress(len(tasks) - len(todo) + answered, len(tasks), unit="rows", note="Answering")
-    seconds = time.perf_counter() - began
+            apart = answerer.apart
+    seconds = time.perf_counter() - began - apart
     return {
         "rows": len(tasks),
         "errors": len(failed),

@@ -132,6 +132,10 @@ class Chat:
         """Completion ids of each label as an answer to ``messages`` (for scoring a closed set)."""
         return [e.completion for e in self.encode([(messages, {"role": "assistant", "content": x}) for x in labels])]
 
+    def encode_answers(self, pairs: Sequence[tuple[Messages, Mapping[str, Any]]]) -> list[list[int]]:
+        """Completion ids of each assistant message as an answer to its messages."""
+        return [e.completion for e in self.encode(pairs)]
+
     def _whole(self, head: str, messages: Messages, answer: Mapping[str, Any]) -> str:
         whole = self._render([*messages, {**answer, "role": "assistant"}], generate=False)
         if whole.startswith(head):

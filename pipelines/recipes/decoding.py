@@ -63,6 +63,9 @@ class Speller(Protocol):
     def encode_labels(self, labels: Sequence[str], messages: list[dict]) -> list[list[int]]:
         """Token ids of each label as an answer to ``messages``, with the end-of-turn token."""
 
+    def encode_answers(self, pairs: Sequence[tuple[list[dict], dict]]) -> list[list[int]]:
+        """Token ids of each assistant message as an answer to its messages, with the end-of-turn token."""
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of answer tokens, without special tokens."""
 

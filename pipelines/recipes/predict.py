@@ -67,6 +67,7 @@ class ChatSpeller:
         self.stop_ids = self.chat.stop_ids
         self.encode_prompts = self.chat.encode_prompts
         self.encode_labels = self.chat.encode_labels
+        self.encode_answers = self.chat.encode_answers
 
     def decode(self, ids: Any) -> str:
         """Text of answer tokens, without special tokens."""
