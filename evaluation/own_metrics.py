@@ -17,7 +17,7 @@ from studio.registries import METRICS
 MOST = 20
 LONGEST = 50_000
 EXAMPLE = "- {name: short, expression: len(answer) <= 280}"
-TAKEN = frozenset({"auto", "retained", "cost_per_1000_usd", "latency_p50_ms", "latency_p95_ms"})
+TAKEN = frozenset({"auto", "judge", "retained", "cost_per_1000_usd", "latency_p50_ms", "latency_p95_ms"})
 
 
 def read_own(text: str) -> list[Own.Params]:

@@ -209,6 +209,25 @@ def _tile(cell: MetricCell) -> dict[str, Any]:
     return {"value": value, "unit": unit, "low": cell.low_text, "high": cell.high_text}
 
 
+def confidence_rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """How far every candidate with confidences can be believed: mean confidence, mean gap and Brier score. Reports of before have
+    no intervals, and none of them a Brier score."""
+    rows = []
+    for candidate in report["candidates"]:
+        found = candidate.get("confidence")
+        if found:
+            rows.append(
+                {
+                    "candidate": candidate,
+                    "n": found["n"],
+                    "mean": found["mean"],
+                    "error": metric_cell(found.get("error_estimate") or {"value": found["error"]}, unit="%"),
+                    "brier": metric_cell(found.get("brier"), unit=""),
+                }
+            )
+    return rows
+
+
 def calibration_bins(candidate: Mapping[str, Any] | None) -> Sequence[Mapping[str, Any]]:
     """The student's confidence bins in the form that the calibration plot takes."""
     if not candidate or not candidate["confidence"]:

@@ -54,6 +54,7 @@ def report_context(
         "picture": picture(report),
         "student": student,
         "bins": presentation.calibration_bins(student),
+        "confidences": presentation.confidence_rows(report),
         "labels": shown,
         "labels_left": len(labels) - len(shown),
         "sort": sort,

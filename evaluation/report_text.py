@@ -81,6 +81,8 @@ def render(report: Mapping[str, Any], *, width: int = 100) -> str:
         parts.append("\n".join(comparisons))
     if judged := text_lines(report):
         parts.append("\n".join(["Judged by a model", *(textwrap.fill(line, width) for line in judged)]))
+    if sure := confidence_lines(report):
+        parts.append("Confidence\n" + "\n".join(sure))
     if weakest := weakest_labels(report):
         parts.append("Weakest labels\n" + "\n".join(layout(*weakest, left=1)))
     if behind := slice_lines(report):
@@ -99,6 +101,20 @@ def comparison_lines(report: Mapping[str, Any]) -> list[str]:
             f"Student − {c['b_label']} ({CHANNELS[c['b_channel']]}), {c['metric']}: {points(d['value'], signed=True)} "
             f"({spread}, {c.get('p_method', 'exact McNemar')} {p_value(c['p'])})"
         )
+    return found
+
+
+def confidence_lines(report: Mapping[str, Any]) -> list[str]:
+    """``Student: 96.1 % sure on average over 600 rows, calibration error 2.1 % [1.4–3.0], Brier score of the likeliest label …``."""
+    found = []
+    for c in report["candidates"]:
+        told = c.get("confidence")
+        if told:
+            error = _cell(told.get("error_estimate") or {"value": told["error"]}, unit="%")
+            line = f"{c['label']}: {figure(told['mean'], unit='%')} sure on average over {told['n']:,} rows, calibration error {error}"
+            if told.get("brier"):
+                line += f", Brier score of the likeliest label {_cell(told['brier'], unit='')}"
+            found.append(line)
     return found
 
 
@@ -154,6 +170,8 @@ def render_markdown(report: Mapping[str, Any], *, title: str = "Evaluation") -> 
         parts += ["## Student against the others", "\n".join(f"- {line}" for line in comparisons)]
     if judged := text_lines(report):
         parts += ["## Judged by a model", "\n".join(f"- {line}" for line in judged)]
+    if sure := confidence_lines(report):
+        parts += ["## Confidence", "\n".join(f"- {line}" for line in sure)]
     if report["per_label"]:
         parts += ["## Labels", _markdown_table(*label_table(report), left=1)]
     if behind := slice_lines(report):
@@ -210,6 +228,10 @@ def _other_figures(candidate: Mapping[str, Any]) -> list[tuple[str, Mapping[str,
         found += [(f"latency_{q}_ms", candidate["latency"][q]) for q in ("p50", "p95")]
     if candidate.get("judge"):
         found.append(("judge", candidate["judge"]))
+    told = candidate.get("confidence") or {}
+    for name, key in (("calibration_error", "error_estimate"), ("brier_top_label", "brier")):
+        if told.get(key):
+            found.append((name, told[key]))
     if candidate["cost_per_1000"]:
         found.append(("cost_per_1000_usd", candidate["cost_per_1000"]))
     return found

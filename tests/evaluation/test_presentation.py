@@ -88,3 +88,19 @@ def test_calibration_points_have_intervals(report: dict[str, Any]) -> None:
     assert sum(b["count"] for b in bins) == 6
     assert all(b["low"] <= b["accuracy"] <= b["high"] for b in bins)
     assert presentation.calibration_bins(None) == []
+
+
+def test_every_candidate_with_confidences_shows_how_far_they_can_be_believed(report: dict[str, Any]) -> None:
+    (line,) = presentation.confidence_rows(report)
+    told = next(c for c in report["candidates"] if c["name"] == "student")["confidence"]
+    assert line["candidate"]["name"] == "student"
+    assert line["error"].value == pytest.approx(told["error"])
+    assert line["error"].low <= line["error"].value <= line["error"].high
+    assert line["brier"].text == f"{told['brier']['value']:.3f}"
+
+
+def test_a_report_of_before_has_no_brier_score(report: dict[str, Any]) -> None:
+    student = next(c for c in report["candidates"] if c["name"] == "student")
+    student["confidence"] = {k: student["confidence"][k] for k in ("mean", "error", "n", "bins")}
+    (line,) = presentation.confidence_rows(report)
+    assert (line["error"].low, line["brier"].value) == (None, None)

@@ -77,3 +77,18 @@ def test_the_slices_in_which_a_loss_stands_are_named_and_their_absence_is_said()
     assert "Label “cash”: −100 points against Base over 60 rows" in text
     assert "corrected p < 0.001" in text
     assert report_text.slice_lines({}) == []
+
+
+def test_confidence_comes_with_its_scores(held_out: list[Row], candidates: list[Candidate]) -> None:
+    report = build_report(held_out, candidates, Options(labels=LABELS))
+    (line,) = report_text.confidence_lines(report)
+    assert line.startswith("Student: ")
+    assert "calibration error" in line
+    assert "Brier score of the likeliest label" in line
+    assert line in report_text.render(report)
+    assert f"- {line}" in report_text.render_markdown(report)
+    metrics = {row["metric"] for row in csv.DictReader(io.StringIO(report_text.render_csv(report)))}
+    assert {"calibration_error", "brier_top_label"} <= metrics
+    student = next(c for c in report["candidates"] if c["name"] == "student")
+    student["confidence"] = None
+    assert report_text.confidence_lines(report) == []
