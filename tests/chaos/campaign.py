@@ -33,8 +33,12 @@ from tests.servers.chat import ChatServer, Reply, running_chat_server  # noqa: E
 from vault import ingest  # noqa: E402
 
 UP_WITHIN = 120.0
-RUN_WITHIN = 900.0
-"""Seconds after which a run that has not ended counts as stuck."""
+IDLE_WITHIN = 300.0
+"""Seconds in which nothing is at work and nothing has changed, after which a run counts as stuck."""
+RUN_WITHIN = 3600.0
+"""Seconds after which it counts as stuck although something is at work. A busy machine takes its time."""
+
+IDLE = "nothing"
 
 GIVEN_UP = ("worker", "database", "killed by the system")
 """Words of the ends that a kill may have. A killed training looks like one that ran out of memory: a person decides."""
@@ -167,6 +171,7 @@ class Fight:
     def follow(self, run: Run, *, kills: int, every: float) -> None:
         """Strike until the run has ended well; take it up again where a person would have to."""
         deadline = time.monotonic() + RUN_WITHIN
+        stands, moved_at = "", time.monotonic()
         strike_at = time.monotonic() + self.chance.expovariate(1 / every)
         while True:
             self.insist(run.refresh_from_db)
@@ -174,8 +179,11 @@ class Fight:
                 return
             if run.state in (State.FAILED, State.CANCELLED, State.WAITING) and not self.take_up(run):
                 return
-            if time.monotonic() > deadline:
-                self.tally.lost.append(f"run {run.number} is stuck: {self.describe(run)}")
+            now = self.describe(run)
+            if now != stands or not now.endswith(IDLE):
+                stands, moved_at = now, time.monotonic()
+            if time.monotonic() > min(deadline, moved_at + IDLE_WITHIN):
+                self.tally.lost.append(f"run {run.number} is stuck: {now}")
                 return
             if not self.house.alive:
                 self.house.start()
@@ -212,7 +220,7 @@ class Fight:
         """Where the run stands."""
         steps = self.insist(lambda: list(StepRun.objects.filter(run=run).exclude(state=State.SUCCEEDED)))
         busy = [f"{s.node} (attempt {s.attempt})" for s in steps if s.state == State.RUNNING]
-        return f"run {run.number}, {len(steps)} steps to go; now {', '.join(busy) or 'nothing'}"
+        return f"run {run.number}, {len(steps)} steps to go; now {', '.join(busy) or IDLE}"
 
     def look(self, run: Run) -> None:
         """Somebody looks whether the web server lives; while it was killed just now it may not."""
