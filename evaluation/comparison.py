@@ -22,10 +22,12 @@ from studio.templatetags.ui import money as amount
 FIGURES = {
     "latency_p50_ms": "Time of an answer, median",
     "latency_p95_ms": "Time of an answer, 95th percentile",
+    "first_token_p50_ms": "Time to the first token, median",
+    "first_token_p95_ms": "Time to the first token, 95th percentile",
     "cost_per_1000_usd": "Cost of 1,000 answers",
 }
 """Figures of a scorecard that are no metrics; less is better in each."""
-KINDS = ("student", "quantised", "base", "teacher")
+KINDS = ("student", "quantised", "base", "teacher", "outside")
 
 
 @dataclass(frozen=True)

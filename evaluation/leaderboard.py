@@ -13,7 +13,13 @@ from evaluation.wording import figure, p_value, points
 
 METRICS = judging()
 """The Studio's metrics that a board can be sorted by: name in the address → what it is."""
-KINDS = {"student": "Student", "base": "Base model", "teacher": "Teacher", "quantised": "Quantised"}
+KINDS = {
+    "student": "Student",
+    "base": "Base model",
+    "teacher": "Teacher",
+    "quantised": "Quantised",
+    "outside": "Outside model",
+}
 MOST_HEADS = 8
 """Students that a head-to-head table sets against one another."""
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 170, 44, 12, 14, 28

@@ -136,6 +136,8 @@ def picture(report: Mapping[str, Any]) -> dict[str, Any] | None:
         "panels": panels,
         "front": front,
         "any_size": any(s.size for s in spots),
+        "any_first": any(c.get("first_token") for c in report["candidates"]),
+        "any_pace": any(c.get("tokens_per_second") for c in report["candidates"]),
         "any_memory": any(c.get("peak_bytes") for c in report["candidates"]),
         "spots": spots,
         "empty": not any(panel["dots"] for panel in panels),

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from vault.rows import Row
 
-CandidateKind = Literal["teacher", "base", "student", "quantised"]
+CandidateKind = Literal["teacher", "base", "student", "quantised", "outside"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,10 @@ class Prediction:
     """One candidate's answer to one row.
 
     ``text`` is what it wrote, ``label`` the likeliest label of the closed set and ``confidence`` its probability (0..1);
-    either may be missing. ``latency_ms`` is known for the rows that were answered one at a time. ``error`` says why there is
-    no answer. ``judge`` is a judge's grade of the answer (0..1) where one was asked. ``nll``: negative log-likelihood (nats) of
-    the right answer under the model, over ``nll_tokens`` tokens, where it was computed.
+    either may be missing. ``latency_ms`` is known for the rows that were answered one at a time, ``first_ms`` (until the first
+    token) where it was watched. ``error`` says why there is no answer. ``judge`` is a judge's grade of the answer (0..1) where
+    one was asked. ``nll``: negative log-likelihood (nats) of the right answer under the model, over ``nll_tokens`` tokens, where
+    it was computed.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Prediction:
     label: str | None = None
     confidence: float | None = None
     latency_ms: float | None = None
+    first_ms: float | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
     error: str | None = None
@@ -41,7 +43,8 @@ class Candidate:
     """Somebody who answered. ``asked``: ids of the rows put to it, or None for all; a row it was asked and has no answer
     for is a failure, a row it was not asked counts nowhere. ``usd_per_row`` is known per row for a teacher that was paid,
     and one figure for local models (seconds times the machine's price). ``size_bytes``: what answers, on disk; ``peak_bytes``: the
-    most memory its process held. None where not known."""
+    most memory its process held. None where not known. ``source``: of a model asked over a network, what it was asked for and what
+    answered (see :mod:`evaluation.outside`)."""
 
     name: str
     label: str
@@ -54,6 +57,7 @@ class Candidate:
     rows_per_second: float | None = None
     size_bytes: int | None = None
     peak_bytes: int | None = None
+    source: Mapping[str, Any] | None = None
 
     def was_asked(self, row_id: str) -> bool:
         """Whether this row was put to the candidate."""
@@ -90,6 +94,7 @@ def from_json(value: Mapping[str, Any]) -> Prediction:
         label=value.get("label"),
         confidence=value.get("confidence"),
         latency_ms=value.get("latency_ms"),
+        first_ms=value.get("first_ms"),
         prompt_tokens=int(value.get("prompt_tokens") or 0),
         completion_tokens=int(value.get("completion_tokens") or 0),
         error=value.get("error"),

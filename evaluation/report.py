@@ -20,10 +20,12 @@ from evaluation.scoring import (
     confidence_of,
     cost_of,
     estimate,
+    first_token_of,
     judge,
     latency_of,
     scores_of,
     tokens_of,
+    tokens_per_second_of,
 )
 from evaluation.slices import FIELDS, FieldName
 from evaluation.slicing import slice_report
@@ -195,11 +197,14 @@ def describe_candidate(
         "other_channels": others,
         "confidence": confidence_of(candidate, rows, seed=seed),
         "latency": latency_of(candidate, seed=seed),
+        "first_token": first_token_of(candidate, seed=seed),
+        "tokens_per_second": tokens_per_second_of(candidate, seed=seed),
         "cost_per_1000": cost_of(candidate, seed=seed),
         "rows_per_second": candidate.rows_per_second,
         "size_bytes": candidate.size_bytes,
         "peak_bytes": candidate.peak_bytes,
         "tokens": tokens_of(candidate),
+        "source": None if candidate.source is None else dict(candidate.source),
         "errors": [[text, n] for text, n in _errors(candidate).most_common(5)],
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.metrics.base import answer_key
+from evaluation.outside_notes import outside_notes
 from evaluation.scoring import Judged
 from vault.rows import Row
 
@@ -24,7 +25,8 @@ def find_notes(
         if j.failed and j.items:
             notes.append(f"{j.candidate.label} failed on {j.failed:,} of {len(j.items):,} rows; they count as wrong.")
         if j.candidate.kind != "teacher" and 0 < len(j.items) < len(rows):
-            notes.append(f"{j.candidate.label} was asked {len(j.items):,} of the {len(rows):,} rows (a seeded sample).")
+            sampled = "" if j.candidate.kind == "outside" else " (a seeded sample)"
+            notes.append(f"{j.candidate.label} was asked {len(j.items):,} of the {len(rows):,} rows{sampled}.")
         if not j.items:
             notes.append(f"{j.candidate.label} was asked no row, so it has no figures.")
     without = sum(row.reference is None for row in rows)
@@ -37,6 +39,7 @@ def find_notes(
     if rows and not any(row.completion is not None for row in rows):
         notes.append("No row has a teacher's answer, so agreement with the teacher is unknown.")
     notes += changed_teacher(teacher_models(rows))
+    notes += outside_notes(judged, teacher_models(rows))
     if leakage is not None:
         notes.append(leakage_note(leakage, rows=len(rows)))
     if seen_labels is not None:

@@ -9,6 +9,7 @@ from evaluation.explorer import VIEWS, ItemTable, RowFilter
 from evaluation.judging.golden import with_people
 from evaluation.judging.show import judges_view
 from evaluation.models import Scorecard
+from evaluation.outside_page import outside_rows
 from evaluation.picture import picture
 from evaluation.tables import default_earlier, open_items
 from studio.lib.errors import StudioError
@@ -16,7 +17,7 @@ from vault.models import Artifact, ArtifactKind
 
 LABELS = 20
 SAMPLE = 8
-HASHES = {"Held-out rows", "Training rows", "Student", "Base model revision"}
+HASHES = {"Held-out rows", "Training rows", "Student", "Base model revision", "Answers of other models"}
 """Facts of a report whose values are hashes."""
 
 
@@ -52,6 +53,7 @@ def report_context(
         "comparisons": presentation.comparison_rows(report),
         "judges": judges_view(report),
         "picture": picture(report),
+        "outside": outside_rows(report),
         "student": student,
         "bins": presentation.calibration_bins(student),
         "confidences": presentation.confidence_rows(report),

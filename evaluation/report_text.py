@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.judging.show import text_lines
+from evaluation.outside_page import outside_lines
 from evaluation.statistics import Estimate
 from evaluation.wording import UNKNOWN, figure, figure_range, milliseconds, money, p_value, point_range, points
 
@@ -81,6 +82,8 @@ def render(report: Mapping[str, Any], *, width: int = 100) -> str:
         parts.append("\n".join(comparisons))
     if judged := text_lines(report):
         parts.append("\n".join(["Judged by a model", *(textwrap.fill(line, width) for line in judged)]))
+    if outside := outside_lines(report):
+        parts.append("\n".join(["Models asked over a network", *outside]))
     if sure := confidence_lines(report):
         parts.append("Confidence\n" + "\n".join(sure))
     if weakest := weakest_labels(report):
@@ -170,6 +173,8 @@ def render_markdown(report: Mapping[str, Any], *, title: str = "Evaluation") -> 
         parts += ["## Student against the others", "\n".join(f"- {line}" for line in comparisons)]
     if judged := text_lines(report):
         parts += ["## Judged by a model", "\n".join(f"- {line}" for line in judged)]
+    if outside := outside_lines(report):
+        parts += ["## Models asked over a network", "\n".join(f"- {line}" for line in outside)]
     if sure := confidence_lines(report):
         parts += ["## Confidence", "\n".join(f"- {line}" for line in sure)]
     if report["per_label"]:
@@ -228,6 +233,10 @@ def _other_figures(candidate: Mapping[str, Any]) -> list[tuple[str, Mapping[str,
         found += [(f"latency_{q}_ms", candidate["latency"][q]) for q in ("p50", "p95")]
     if candidate.get("judge"):
         found.append(("judge", candidate["judge"]))
+    if candidate.get("first_token"):
+        found += [(f"first_token_{q}_ms", candidate["first_token"][q]) for q in ("p50", "p95")]
+    if candidate.get("tokens_per_second"):
+        found.append(("tokens_per_second", candidate["tokens_per_second"]))
     told = candidate.get("confidence") or {}
     for name, key in (("calibration_error", "error_estimate"), ("brier_top_label", "brier")):
         if told.get(key):

@@ -72,6 +72,8 @@ def figures_of(candidate: dict[str, Any]) -> dict[str, dict[str, Any]]:
         # Grades of other judges, or by other rubrics, are no figure to hold this one against.
         grade = dict(candidate["judge"])
         found[f"judge_{grade.pop('by')}"] = grade
+    if candidate.get("first_token"):
+        found |= {f"first_token_{q}_ms": candidate["first_token"][q] for q in ("p50", "p95")}
     cost = candidate["cost_per_1000"]
     if cost:
         found["cost_per_1000_usd"] = {

@@ -126,6 +126,34 @@ def latency_of(candidate: Candidate, *, seed: int) -> dict[str, Any] | None:
     }
 
 
+def first_token_of(candidate: Candidate, *, seed: int) -> dict[str, Any] | None:
+    """Median and 95th percentile of the time to the first token, in milliseconds, or None when nobody watched for it."""
+    times = [p.first_ms for p in candidate.answers.values() if p.first_ms is not None]
+    if not times:
+        return None
+    return {
+        "p50": estimate(bootstrap(times, statistic="p50", seed=seed)),
+        "p95": estimate(bootstrap(times, statistic="p95", seed=seed)),
+        "n": len(times),
+    }
+
+
+def tokens_per_second_of(candidate: Candidate, *, seed: int) -> dict[str, Any] | None:
+    """Tokens that one answer writes in a second after its first: the median of the answers of which both times are known and
+    that have more than one token; None without any."""
+    rates = [
+        1000 * (p.completion_tokens - 1) / (p.latency_ms - p.first_ms)
+        for p in candidate.answers.values()
+        if p.first_ms is not None
+        and p.latency_ms is not None
+        and p.completion_tokens > 1
+        and p.latency_ms > p.first_ms
+        # The label set is scored within the same time: it is not writing.
+        and p.confidence is None
+    ]
+    return estimate(bootstrap(rates, statistic="p50", seed=seed)) if rates else None
+
+
 def cost_of(candidate: Candidate, *, seed: int) -> dict[str, Any] | None:
     """US dollars for 1,000 answers, or None when nothing is known of the price."""
     if candidate.usd_by_row:

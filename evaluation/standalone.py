@@ -31,7 +31,7 @@ PRINT_SVG = (
     "<style>text{font:11px sans-serif;fill:#57514a}.name{fill:#1d1a17}.grid{stroke:#e8e4de}.axis{stroke:#d3ccc3}"
     ".ref{stroke:#d3ccc3;stroke-dasharray:4 4}.front{fill:none;stroke:#d3ccc3;stroke-dasharray:2 3}.ring{fill:none}"
     ".role-teacher .mark{fill:#4f46c8}.role-base .mark{fill:#78716c}.role-student .mark{fill:#b35a26}"
-    ".role-quantised .mark{fill:#d69a70}.role-teacher line,.role-teacher .ring{stroke:#4f46c8}"
+    ".role-quantised .mark{fill:#d69a70}.role-outside .mark{fill:#0f766e}.role-outside line,.role-outside .ring{stroke:#0f766e}.role-teacher line,.role-teacher .ring{stroke:#4f46c8}"
     ".role-base line,.role-base .ring{stroke:#78716c}.role-student line,.role-student .ring{stroke:#b35a26}"
     ".role-quantised line,.role-quantised .ring{stroke:#d69a70}.across{stroke-dasharray:5 4}.dot{fill:#b35a26}.line{stroke:#b35a26}</style>"
 )

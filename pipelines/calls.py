@@ -57,7 +57,12 @@ class TeacherCalls:
         values = {
             "teacher": self.teacher,
             "model": answer.model[:200],
-            "answer": {"message": answer.message(), "raw_id": answer.raw_id, "build": answer.fingerprint},
+            "answer": {
+                "message": answer.message(),
+                "raw_id": answer.raw_id,
+                "build": answer.fingerprint,
+                "first_ms": answer.first_ms,
+            },
             "finish_reason": answer.finish_reason,
             "prompt_tokens": usage.input_tokens,
             "completion_tokens": usage.output_tokens,
@@ -106,6 +111,7 @@ def stored(row: TeacherCall) -> StoredCall:
         usage=Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens),
         latency_ms=row.latency_ms,
         raw_id=row.answer.get("raw_id", ""),
+        first_ms=row.answer.get("first_ms"),
         fingerprint=row.answer.get("build", ""),
     )
     return StoredCall(

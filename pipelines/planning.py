@@ -194,11 +194,14 @@ def _estimate(
     known = histories.get(step)
     if known is None:
         known = histories[step] = list(_history(step, workspace_id=workspace_id))
+    limit = values.get("rows")
+    # A step with a limit of rows (0: none) reads no more than that.
+    count = min(made.rows, limit) if made.rows and isinstance(limit, int) and limit > 0 else made.rows
     seconds = [(s.seconds, _rows_in(s)) for s in known if s.seconds]
-    if seconds and made.rows:
+    if seconds and count:
         rates = [taken / rows for taken, rows in seconds if rows]
         epochs = _epochs(values) / max(_epochs(known[0].params), 0.01)
-        made.seconds = round(_middle(rates) * made.rows * epochs, 1) if rates else None
+        made.seconds = round(_middle(rates) * count * epochs, 1) if rates else None
     elif seconds:
         made.seconds = round(_middle([taken for taken, _ in seconds if taken]), 1)
     peaks = [int(s.summary["peak_memory_bytes"]) for s in known if s.summary.get("peak_memory_bytes")]

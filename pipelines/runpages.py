@@ -166,7 +166,7 @@ def output_views(view: StepView) -> list[OutputView]:
 def _page(step: StepRun, output: StepOutput) -> str:
     run = step.run
     match output.artifact.kind:
-        case "dataset":
+        case "dataset" | "answers":
             return reverse("run_output", args=[run.workspace.slug, run.number, step.node, output.port])
         case "gguf":
             return reverse("model", args=[run.workspace.slug, output.artifact.pk])

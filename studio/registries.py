@@ -39,6 +39,7 @@ STEPS = Registry(
         "split": "pipelines.steps.split:Split",
         "leakage_guard": "pipelines.steps.leakage_guard:LeakageGuard",
         "train": "pipelines.steps.train:Train",
+        "ask_model": "evaluation.steps.ask_model:AskModel",
         "evaluate": "evaluation.steps.evaluate:Evaluate",
         "judge_answers": "evaluation.steps.judge_answers:JudgeAnswers",
         "review_gate": "evaluation.steps.review_gate:ReviewGate",

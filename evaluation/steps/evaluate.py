@@ -18,6 +18,7 @@ from evaluation.measures import measure_rows
 from evaluation.metric_settings import EXAMPLE, LONGEST, read_settings
 from evaluation.metrics.base import judges
 from evaluation.metrics.own import Own
+from evaluation.outside import outside_candidates
 from evaluation.own_metrics import EXAMPLE as OWN_EXAMPLE
 from evaluation.own_metrics import LONGEST as LONGEST_OWN
 from evaluation.own_metrics import check_measure, read_own
@@ -52,13 +53,14 @@ class Evaluate(base.Step):
     label = "Evaluate"
     group = "Evaluation"
     queue = "gpu"
-    version = 3
+    version = 5
     inputs = {
         "rows": Port("dataset", "Held-out rows with the teacher's answers, references, or both"),
         "student": Port("adapter", "The trained student"),
         "train": Port("dataset", "Training rows: for worked examples and for the label set", optional=True),
         "earlier": Port("adapter", "An earlier student to compare with", optional=True),
         "gguf": Port("gguf", "Exported files of the student, each judged like the others", optional=True),
+        "others": Port("answers", "Answers of models asked over a network, each judged like the others", optional=True),
     }
     outputs = {"report": Port("report", "Figures, verdict, and every row with every answer")}
     unfingerprinted = frozenset({"batch_tokens", "threads"})
@@ -225,8 +227,10 @@ class Evaluate(base.Step):
         setting = find_setting(held_out, inputs, training, params)
         task = "free text" if setting.labels is None else f"{len(setting.labels)} labels"
         ctx.log(f"{len(held_out):,} held-out rows, {task}; candidates: {', '.join(params.candidates)}.")
+        others, remarks = outside_candidates(inputs["others"].path, held_out) if "others" in inputs else ([], [])
         fewer = take_rows(held_out, count=params.base_rows, seed=params.seed)
-        candidates = ask_candidates(Session(ctx, params, inputs, training, setting), held_out, fewer=fewer)
+        session = Session(ctx, params, inputs, training, setting)
+        candidates = [*ask_candidates(session, held_out, fewer=fewer), *others]
         options = Options(
             labels=setting.labels,
             seen_labels=setting.seen,
@@ -245,7 +249,7 @@ class Evaluate(base.Step):
                 "max_new_tokens": params.max_new_tokens,
             },
             facts=facts_of(params, inputs, training),
-            notes=[*setting.notes, *sampling_notes(found, held_out), *same_student_note(inputs)],
+            notes=[*setting.notes, *sampling_notes(found, held_out), *same_student_note(inputs), *remarks],
         )
         ctx.progress(len(held_out), len(held_out), note="Writing the report")
         metrics = load_metrics(options)

@@ -112,7 +112,7 @@ def entries_of(card: Scorecard) -> list[Entry]:
         found.append(
             Entry(
                 card=str(card.pk),
-                title=f"{name}, {candidate.replace('_', ' ')}" if several and kind == "student" else name,
+                title=_title(name, candidate, kind=kind, several=several),
                 pipeline=run.version.pipeline.name,
                 href=card.get_absolute_url(),
                 at=card.created_at,
@@ -151,3 +151,10 @@ def _day(text: str) -> datetime | None:
     except ValueError:
         return None
     return timezone.make_aware(datetime.combine(found, time.min)) if found else None
+
+
+def _title(name: str, candidate: str, *, kind: str, several: bool) -> str:
+    """The run, and which candidate of it where its kind alone does not say so."""
+    if kind == "outside":
+        return f"{name}, {candidate.removeprefix('outside_').replace('_', ' ')}"
+    return f"{name}, {candidate.replace('_', ' ')}" if several and kind == "student" else name

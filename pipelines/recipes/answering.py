@@ -1,8 +1,9 @@
 """The predictions job: rows in, one JSON line a row out, killed and started again at will.
 
 The same for the adapter on torch and for a GGUF file on llama.cpp; only the decoder and the speller differ. Line fields:
-``id``, ``text`` (greedy answer or null), ``label`` and ``confidence`` (best of the closed set or null), ``latency_ms`` (null
-but for the rows answered one at a time), ``prompt_tokens``, ``completion_tokens``, ``error`` (null or why there is no answer), and
+``id``, ``text`` (greedy answer or null), ``label`` and ``confidence`` (best of the closed set or null), ``latency_ms`` and
+``first_ms`` (to the first written token; both null but for the rows answered one at a time), ``prompt_tokens``,
+``completion_tokens``, ``error`` (null or why there is no answer), and
 ``nll`` and ``nll_tokens`` (negative log-likelihood in nats of the right answer, and over how many tokens; null unless asked for).
 """
 
@@ -220,6 +221,7 @@ class Answerer:
         self.growth = min(FIRST_GUESS, job.max_new_tokens) if job.mode != "labels" else 0
         if trie is not None:
             self.growth += 16
+        self.timing, self.first_ms = False, 0.0
 
     def batches(self, tasks: list[Task]) -> Iterator[list[Task]]:
         """Batches of similar lengths; each is planned when the one before it is done and its answers' lengths are known."""
@@ -248,7 +250,12 @@ class Answerer:
             return [*self.answer(tasks[:half]), *self.answer(tasks[half:])]
 
     def _answer(self, tasks: list[Task]) -> list[dict[str, Any]]:
+        began = time.perf_counter()
         start = self.decoder.start([task.ids[self.prefix :] for task in tasks])
+        if self.timing:
+            # Asking for the token waits until a GPU has read the prompt.
+            start.best()
+            self.first_ms = (time.perf_counter() - began) * 1000
         lines = [line(task) for task in tasks]
         if any(task.target for task in tasks):
             self._score_targets(tasks, lines, start)
@@ -273,10 +280,14 @@ class Answerer:
         self.apart += time.perf_counter() - began
 
     def timed(self, task: Task) -> dict[str, Any]:
-        """The line of one row answered alone, with its wall time; its right answer is looked at afterwards."""
-        began = time.perf_counter()
+        """The line of one row answered alone, with its wall time and the time to its first token; its right answer is looked at
+        afterwards."""
+        self.timing, began = True, time.perf_counter()
         answered = self.answer([replace(task, target=())])[0]
         answered["latency_ms"] = round((time.perf_counter() - began) * 1000, 3)
+        self.timing = False
+        if answered["text"] is not None:
+            answered["first_ms"] = round(self.first_ms, 3)
         if task.target and not answered["error"]:
             start_again = time.perf_counter()
             start = self.decoder.start([task.ids[self.prefix :]])
@@ -293,6 +304,7 @@ def line(task: Task) -> dict[str, Any]:
         "label": None,
         "confidence": None,
         "latency_ms": None,
+        "first_ms": None,
         "prompt_tokens": len(task.ids),
         "completion_tokens": 0,
         "error": task.error,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import httpx2
@@ -81,18 +82,40 @@ class AnthropicTeacher(Teacher):
     async def complete(self, messages: list[Message], sampling: Sampling, *, sample: int = 0) -> Completion:
         """Ask once; see :class:`Teacher`."""
         system, turns = split_system(messages)
+        asked: dict[str, Any] = {
+            "model": self.params.model,
+            "max_tokens": sampling.max_tokens,
+            "system": system or omit,
+            "messages": cast("Iterable[MessageParam]", turns),
+            "extra_body": {} if sampling.temperature is None else {"temperature": sampling.temperature},
+        }
+        if sampling.stream:
+            return await self.complete_streamed(asked)
         started = time.perf_counter()
         try:
-            answer = await self.client.messages.create(
-                model=self.params.model,
-                max_tokens=sampling.max_tokens,
-                system=system or omit,
-                messages=cast("Iterable[MessageParam]", turns),
-                extra_body={} if sampling.temperature is None else {"temperature": sampling.temperature},
-            )
+            answer = await self.client.messages.create(**asked)
         except (APIError, StudioError, httpx2.HTTPError, json.JSONDecodeError) as error:
             raise self.explain(error) from error
         return self.translate(answer, latency_ms=(time.perf_counter() - started) * 1000)
+
+    async def complete_streamed(self, asked: dict[str, Any]) -> Completion:
+        """Ask once and watch for the first token."""
+        where, began, started = f"{self.label} ({self.params.model})", False, time.perf_counter()
+        first: float | None = None
+        answer: AnthropicMessage | None = None
+        try:
+            async with self.client.messages.stream(**asked) as stream:
+                began = True
+                async for event in stream:
+                    if event.type == "content_block_delta" and first is None:
+                        first = (time.perf_counter() - started) * 1000
+                    elif event.type == "message_stop":
+                        answer = event.message
+        except (APIError, StudioError, httpx2.HTTPError, json.JSONDecodeError) as error:
+            raise (errors.broken_off(where, str(error)) if began else self.explain(error)) from error
+        if answer is None or answer.stop_reason is None:
+            raise errors.broken_off(where)
+        return replace(self.translate(answer, latency_ms=(time.perf_counter() - started) * 1000), first_ms=first)
 
     def translate(self, answer: AnthropicMessage, *, latency_ms: float) -> Completion:
         """The SDK's answer as ours; raises a retryable :class:`TeacherError` when it is not an answer at all."""

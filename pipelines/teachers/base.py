@@ -44,10 +44,12 @@ class TeacherError(StudioError):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to answer. ``temperature`` None leaves it to the provider (some models accept no other value)."""
+    """How to answer. ``temperature`` None leaves it to the provider (some models accept no other value). ``stream``: have the answer
+    sent as it is made, to time its first token; the answer itself is the same."""
 
     max_tokens: int = 512
     temperature: float | None = None
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Completion:
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
     cost_usd: float | None = None
     """What the answer cost when it was first asked for, where the answer itself knows (a recorded one)."""
+    first_ms: float | None = None
+    """Time to the first token, where the answer was streamed."""
     fingerprint: str = ""
     """The provider's mark of the build that answered (OpenAI's ``system_fingerprint``), where it gives one."""
 

@@ -92,3 +92,24 @@ def not_an_answer(label: str) -> TeacherError:
         retryable=True,
         billed=True,
     )
+
+
+def broken_off(where: str, said: str = "") -> TeacherError:
+    """A streamed answer that did not come to its end; the provider may still charge for it."""
+    said = " ".join(said.split())[:LONGEST_DETAIL]
+    return TeacherError(
+        f"{where} broke off its streamed answer{': ' + said if said else ''}",
+        action="If it happens each time, the server can't stream: switch off “Time the first token”.",
+        retryable=True,
+        billed=True,
+    )
+
+
+def uncounted(where: str) -> TeacherError:
+    """A streamed answer without its number of tokens: what it cost can't be known."""
+    return TeacherError(
+        f"{where} streams answers without saying how many tokens they used",
+        action="Switch off “Time the first token”: whole answers come with their number of tokens.",
+        fatal=True,
+        billed=True,
+    )

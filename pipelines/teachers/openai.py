@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import httpx2
@@ -20,6 +21,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
 from pipelines.teachers import errors
 from pipelines.teachers.base import Completion, Connection, FinishReason, Sampling, Teacher, TeacherError, Usage
+from pipelines.teachers.streaming import gather
 from studio.lib.errors import StudioError
 from studio.lib.http import check_url, guarded_client
 from studio.lib.params import BaseParams, param
@@ -84,6 +86,8 @@ class OpenAITeacher(Teacher):
         extra: dict[str, Any] = {self.max_tokens_field: sampling.max_tokens}
         if sampling.temperature is not None:
             extra["temperature"] = sampling.temperature
+        if sampling.stream:
+            return await self.complete_streamed(messages, extra)
         started = time.perf_counter()
         try:
             answer = await self.client.chat.completions.create(
@@ -94,6 +98,29 @@ class OpenAITeacher(Teacher):
         except (APIError, StudioError, httpx2.HTTPError, json.JSONDecodeError) as error:
             raise self.explain(error) from error
         return self.translate(answer, latency_ms=(time.perf_counter() - started) * 1000)
+
+    async def complete_streamed(self, messages: list[Message], extra: dict[str, Any]) -> Completion:
+        """Ask once and watch for the first token."""
+        where, began, started = f"{self.label} ({self.params.model})", False, time.perf_counter()
+        try:
+            stream = await self.client.chat.completions.create(
+                model=self.params.model,
+                messages=cast("Iterable[ChatCompletionMessageParam]", messages),
+                stream=True,
+                stream_options={"include_usage": True},
+                extra_body=extra,
+            )
+            began = True
+            async with stream:
+                found = await gather(stream, started=started)
+        except (APIError, StudioError, httpx2.HTTPError, json.JSONDecodeError) as error:
+            raise (errors.broken_off(where, str(error)) if began else self.explain(error)) from error
+        if not found.whole:
+            raise errors.broken_off(where)
+        if not found.counted:
+            raise errors.uncounted(where)
+        answer = self.translate(found.answer, latency_ms=(time.perf_counter() - started) * 1000)
+        return replace(answer, first_ms=found.first_ms)
 
     def translate(self, answer: ChatCompletion, *, latency_ms: float) -> Completion:
         """The SDK's answer as ours; raises a retryable :class:`TeacherError` when it is not an answer at all."""

@@ -18,6 +18,9 @@ from vault import exports, store
 from vault.query import Filter, RowTable
 from vault.views.downloads import TYPES, attachment
 
+WITH_ROWS = ("dataset", "answers")
+"""Kinds of artifacts that are made of rows."""
+
 
 def position(text: str) -> int | None:
     """A row's position from a query parameter, or None."""
@@ -25,9 +28,9 @@ def position(text: str) -> int | None:
 
 
 def get_output(step: StepRun, port: str) -> StepOutput:
-    """The dataset that a step put out under this port, or 404."""
+    """The dataset or answers that a step put out under this port, or 404."""
     return get_object_or_404(
-        StepOutput.objects.select_related("artifact"), step_run=step, port=port, artifact__kind="dataset"
+        StepOutput.objects.select_related("artifact"), step_run=step, port=port, artifact__kind__in=WITH_ROWS
     )
 
 
@@ -39,7 +42,7 @@ def rows(request: WorkspaceRequest, number: int, node: str, port: str) -> HttpRe
     output = get_output(step, port)
     search = request.GET.get("search", "").strip()[:200]
     context: dict[str, Any] = {"step": step, "view": step_view(step), "port": port, "search": search}
-    context["ports"] = [o.port for o in step.outputs.filter(artifact__kind="dataset")]
+    context["ports"] = [o.port for o in step.outputs.filter(artifact__kind__in=WITH_ROWS)]
     try:
         folder = store.path(output.artifact)
         table = RowTable(folder, root=folder.parents[1])
@@ -51,6 +54,7 @@ def rows(request: WorkspaceRequest, number: int, node: str, port: str) -> HttpRe
     except StudioError as error:
         return render(request, "pipelines/output.html", context | {"problem": error}, status=503)
     context["has_rejects"] = any("reject" in n.row.meta for n in page.rows)
+    context["has_models"] = output.artifact.kind == "answers"
     return render(request, "pipelines/output.html", context)
 
 

@@ -27,6 +27,7 @@ COLOURS = (
     ("base", "base model"),
     ("student", "student"),
     ("quantised", "quantised"),
+    ("outside", "outside model"),
     ("ok", "succeeded"),
     ("warn", "warning"),
     ("fail", "failed"),

@@ -145,7 +145,8 @@ class Fight:
             run = self.start_run()
             before = len(self.teacher.bodies)
             self.follow(run, kills=kills, every=every)
-            prompts = [body["messages"][-1]["content"] for body in self.teacher.bodies[before:]]
+            # The whole conversation: another model is asked the same under another system prompt.
+            prompts = ["\n".join(m["content"] for m in body["messages"]) for body in self.teacher.bodies[before:]]
             self.tally.asked_again += books.asked_twice([p for p in prompts if "<<" not in p])
             self.tally.attempts += sum(run.steps.values_list("attempt", flat=True))
             self.tally.lost += books.lost_in(run)

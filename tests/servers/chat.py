@@ -31,6 +31,10 @@ class Reply:
     hang: bool = False
     drop: bool = False
     """Close the connection without a word."""
+    breaks: bool = False
+    """A streamed answer ends before its end."""
+    uncounted: bool = False
+    """A streamed answer does not say how many tokens it used."""
 
 
 @dataclass
@@ -115,6 +119,49 @@ def anthropic_body(server: ChatServer, request: dict[str, Any], reply: Reply, nu
     }
 
 
+def openai_events(body: dict[str, Any], reply: Reply) -> list[bytes]:
+    """The same completion as OpenAI streams it: a word at a time, the number of tokens last."""
+    shared = {key: body[key] for key in ("id", "created", "model", "system_fingerprint")}
+    shared["object"] = "chat.completion.chunk"
+
+    def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        return {**shared, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], "usage": None}
+
+    words = body["choices"][0]["message"]["content"].split(" ")
+    chunks = [chunk({"role": "assistant", "content": ""})]
+    chunks += [chunk({"content": word if n == 0 else f" {word}"}) for n, word in enumerate(words)]
+    if not reply.breaks:
+        chunks.append(chunk({}, body["choices"][0]["finish_reason"]))
+        if not reply.uncounted:
+            chunks.append({**shared, "choices": [], "usage": body["usage"]})
+    return [f"data: {json.dumps(one)}\n\n".encode() for one in chunks] + [b"data: [DONE]\n\n"]
+
+
+def anthropic_events(body: dict[str, Any], reply: Reply) -> list[bytes]:
+    """The same message as Anthropic streams it."""
+    text = body["content"][0]["text"] if body["content"] else ""
+    usage = body["usage"]
+    begun = {**body, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 0}}
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("message_start", {"message": begun}),
+        ("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}}),
+        *(("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": part}}) for part in text),
+    ]
+    if not reply.breaks:
+        events += [
+            ("content_block_stop", {"index": 0}),
+            (
+                "message_delta",
+                {
+                    "delta": {"stop_reason": body["stop_reason"], "stop_sequence": None},
+                    "usage": {"output_tokens": usage["output_tokens"]},
+                },
+            ),
+            ("message_stop", {}),
+        ]
+    return [f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n".encode() for name, data in events]
+
+
 def make_handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
     """A request handler bound to ``server``."""
 
@@ -161,10 +208,13 @@ def make_handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
                 return self.send_bytes(reply.status, reply.raw, {"Content-Type": "application/json", **reply.headers})
             if reply.status != 200:
                 return self.send_error_body(reply.status, reply)
-            body = anthropic_body if self.is_anthropic else openai_body
+            body = (anthropic_body if self.is_anthropic else openai_body)(server, request, reply, number)
             with server.lock:
                 server.answered += 1
-            return self.send_json(200, body(server, request, reply, number), reply.headers)
+            if request.get("stream"):
+                events = (anthropic_events if self.is_anthropic else openai_events)(body, reply)
+                return self.send_bytes(200, b"".join(events), {"Content-Type": "text/event-stream", **reply.headers})
+            return self.send_json(200, body, reply.headers)
 
         @property
         def is_anthropic(self) -> bool:

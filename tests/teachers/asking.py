@@ -24,7 +24,7 @@ def ask(teacher: Teacher, messages: list[Message] = PROMPT, **sampling: float | 
     return run_aside(once())
 
 
-def refusal(teacher: Teacher) -> TeacherError:
+def refusal(teacher: Teacher, **sampling: float | int | None) -> TeacherError:
     with pytest.raises(TeacherError) as caught:
-        ask(teacher)
+        ask(teacher, **sampling)
     return caught.value

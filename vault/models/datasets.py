@@ -19,6 +19,7 @@ class ArtifactKind(models.TextChoices):
     ADAPTER = "adapter", "Adapter"
     REPORT = "report", "Report"
     GGUF = "gguf", "GGUF"
+    ANSWERS = "answers", "Answers"
 
 
 class Artifact(models.Model):

@@ -14,6 +14,7 @@ from pytest_django.fixtures import Settings
 
 from evaluation.advice import what_rows_show
 from evaluation.items import ITEMS_FILE
+from evaluation.outside import answer_row, write_candidates
 from evaluation.scorecards import record_scorecard, scorecard_of
 from evaluation.steps.evaluate import Evaluate
 from pipelines.child import run_child
@@ -21,6 +22,8 @@ from pipelines.models import Pipeline, PipelineVersion, Run, StepOutput
 from pipelines.steps.base import InputArtifact, StepResult
 from pipelines.steps.export_gguf import ExportGguf
 from pipelines.steps.train import Train
+from pipelines.teachers.base import Completion
+from pipelines.teachers.storage import StoredCall
 from studio.jobs import State
 from studio.lib.errors import StepError
 from studio.models import Workspace
@@ -171,6 +174,50 @@ def test_teacher_base_and_student_answer_the_same_rows(tmp_path: Path, inputs: d
     assert report["labels"] == ["card", "cash"]
     assert result.summary["accuracy"] == 1.0
     assert (result.outputs["report"].path / ITEMS_FILE).exists()
+
+
+def others(folder: Path, rows: list[Row], texts: list[str | None]) -> InputArtifact:
+    """Answers of one other model to these rows."""
+    made = []
+    for row, text in zip(rows, texts, strict=True):
+        call = (
+            None if text is None else StoredCall("k", Completion(text, model="big-2"), cost_usd=0.002, at="2026-03-02")
+        )
+        why = "The call failed." if text is None else ""
+        made.append(answer_row(row, row.prompt, call, name="outside_big", label="Big", why=why))
+    write_rows(folder, made)
+    write_candidates(folder, [{"name": "outside_big", "label": "Big", "teacher": "openai", "model": "big"}])
+    return InputArtifact(sha="ff" * 32, kind="answers", path=folder, meta={})
+
+
+def test_a_model_asked_over_a_network_is_judged_beside_the_others(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    held_out = rows_of(10)
+    texts = [None, "wrong", *(row.reference_text for row in held_out[2:])]
+    inputs["others"] = others(tmp_path / "others", held_out, texts)
+    result, report = evaluate(Children(tmp_path / "scratch"), inputs)
+    assert [c["name"] for c in report["candidates"]] == ["teacher", "base", "student", "outside_big"]
+    found = candidate(report, "outside_big")
+    assert found["kind"] == "outside"
+    assert (found["asked"], found["failed"]) == (10, 1)
+    assert found["metrics"]["accuracy"]["value"] == 0.8
+    assert found["cost_per_1000"]["value"] == pytest.approx(2.0)
+    assert found["source"]["models"] == [{"model": "big-2", "fingerprint": "", "rows": 9}]
+    assert report["facts"]["Answers of other models"] == "ff" * 32
+    assert any(c["b"] == "outside_big" for c in report["comparisons"])
+    assert candidate(report, "student")["metrics"]["accuracy"]["value"] == result.summary["accuracy"] == 1.0
+
+
+def test_answers_to_other_rows_end_the_evaluation_before_anything_is_loaded(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    strangers = rows_of(3, start=500)
+    inputs["others"] = others(tmp_path / "others", strangers, ["card"] * 3)
+    children = Children(tmp_path / "scratch")
+    with pytest.raises(StepError, match="asked none of the rows"):
+        evaluate(children, inputs)
+    assert children.configs == []
 
 
 def test_only_the_student_gets_the_adapter_and_its_view_of_the_prompt(
