@@ -14,12 +14,16 @@ file in greedy text and by trie scoring. The others answer a seeded sample of th
   one takes minutes). Without lm-eval installed, padded batches of the same token ids, which is what it does;
 - ``completion``: llama-cpp-python's ``create_completion``, once as it comes (it keeps the beginning that a prompt shares with
   the one before) and once emptied before each row;
-- ``echo``: lm-eval's ``gguf`` path, ``create_completion(echo=True, logprobs=10)`` for each label, without its HTTP hop.
+- ``echo``: lm-eval's ``gguf`` path, ``create_completion(echo=True, logprobs=10)`` for each label, without its HTTP hop; a few
+  labels are timed, since a row takes many minutes;
+- ``scores``: a loop by hand that reads the prompt once and each label after it, as the measure of which label is the likeliest.
 
 Without ``--adapter`` a small one is trained and without ``--gguf`` its Q8_0 file is made, both kept below ``--cache``.
 Each measurement has a process of its own. Loading a model counts on neither side, splitting texts into tokens on both. The last lines are
 ``RESULT name=value``: the ratios are like for like (text against text, labels against labels) and ``evaluate_hf_ratio`` and
-``evaluate_gguf_ratio`` are the smaller of both kinds.
+``evaluate_gguf_ratio`` are the smaller of both kinds. ``…_work_ratio`` is the same in processor
+time, which other programs on the machine change less. Two ratios stand apart, of loops that share the prompt as ours does:
+``evaluate_gguf_text_kept_prefix_ratio`` and ``evaluate_gguf_labels_by_hand_ratio``.
 """
 
 from __future__ import annotations
@@ -32,17 +36,18 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from _evaluate_sides import NEW_TOKENS, SIDES, read  # noqa: E402
+
 SPEC = ROOT / "specs" / "banking77_full_prompt.yaml"
-NEW_TOKENS = 24
 LEARNT = 640
-END = "<|im_end|>"
 
 
 def main() -> None:
@@ -86,6 +91,7 @@ class Bench:
         self.labels = self.system.rsplit(":", 1)[1].strip().removesuffix(".").replace("\n", " ").split(", ")
         self.kinds = set(args.kinds.split(","))
         self.ratios: dict[str, float] = {}
+        self.work: dict[str, float] = {}
         self.same: dict[str, tuple[int, int]] = {}
 
     def run(self) -> None:
@@ -95,6 +101,7 @@ class Bench:
         rows = self.questions("test")[: self.args.rows]
         few = random.Random(self.args.seed).sample(rows, min(self.args.peer_rows, len(rows)))
         self.all, self.few = self.write("all", rows), self.write("few", few)
+        self.some = self.write("some", few[: 4 * self.args.label_rows])
         self.fewest = self.write("fewest", few[: self.args.label_rows])
         adapter = self.args.adapter or self.train()
         print(f"{len(rows):,} rows of {len(self.labels)} labels, {len(few)} of them for the others", flush=True)
@@ -103,11 +110,13 @@ class Bench:
         if self.args.only != "hf":
             self.compare_gguf(str(self.args.gguf or self.export(adapter)))
         for name, value in self.ratios.items():
-            print(f"RESULT {name}={value:.2f}")
+            print(f"RESULT {name}_ratio={value:.2f} {name}_work_ratio={self.work[name]:.2f}")
         for name, (same, of) in self.same.items():
             print(f"RESULT evaluate_same_{name}={same}/{of}")
         for kind in ("hf", "gguf"):
-            if found := [v for k, v in self.ratios.items() if k.startswith(f"evaluate_{kind}_")]:
+            if found := [
+                v for k, v in self.ratios.items() if k in (f"evaluate_{kind}_text", f"evaluate_{kind}_labels")
+            ]:
                 print(f"RESULT evaluate_{kind}_ratio={min(found):.2f}")
         same, of = (sum(x) for x in zip(*self.same.values(), strict=True))
         print(f"RESULT evaluate_same_predictions={same / of:.4f}")
@@ -133,6 +142,7 @@ class Bench:
         if "labels" in self.kinds:
             ours = self.ours("gguf", "labels", {"gguf": gguf})
             self.hold("gguf_labels", ours, self.peer("echo", {"gguf": gguf}, self.fewest), "label")
+            self.hold("gguf_labels_by_hand", ours, self.peer("scores", {"gguf": gguf}, self.some), "label")
 
     def ours(self, side: str, mode: str, config: dict[str, Any]) -> dict[str, Any]:
         """Our predictions over all rows."""
@@ -154,17 +164,20 @@ class Bench:
 
     def hold(self, name: str, ours: dict[str, Any], theirs: dict[str, Any], field: str) -> None:
         """Keep the ratio of the rates and on how many of the peer's rows both say the same."""
-        self.ratios[f"evaluate_{name}_ratio"] = ours["rate"] / theirs["rate"]
+        self.ratios[f"evaluate_{name}"] = ours["rate"] / theirs["rate"]
+        self.work[f"evaluate_{name}"] = theirs["work"] / ours["work"]
         answers = theirs["answers"]
         same = sum(ours["answers"][key][field] == said for key, said in answers.items())
-        self.same[name] = (same, len(answers))
+        if answers:
+            self.same[name] = (same, len(answers))
         for key, said in answers.items():
             if ours["answers"][key][field] != said:
                 print(f"  {name}, row {key}: ours {ours['answers'][key][field]!r}, theirs {said!r}", flush=True)
 
     def say(self, what: str, found: dict[str, Any]) -> None:
         """One line for the reader."""
-        print(f"{what}: {found['count']:,} rows in {found['seconds']:.1f} s, {found['rate']:.3f} rows/s", flush=True)
+        rate, work = f"{found['rate']:.3f} rows/s", f"{found['work']:.3f} processor seconds a row"
+        print(f"{what}: {found['count']:,} rows in {found['seconds']:.1f} s, {rate}, {work}", flush=True)
 
     def child(self, config: dict[str, Any]) -> dict[str, Any]:
         """One measurement in its own process."""
@@ -231,211 +244,6 @@ def made_up(chance: random.Random, labels: Sequence[str]) -> tuple[str, str]:
     end = chance.choice(("since last week", "when I was abroad", "with your app", "as soon as possible", "on Monday"))
     return f"{start} {' '.join(words)} {end}?", label
 
-
-def read(path: Path | str) -> list[dict[str, Any]]:
-    """The rows of a JSON-lines file."""
-    return [json.loads(line) for line in Path(path).read_text("utf-8").splitlines()]
-
-
-def timed(count: int, began: float, answers: dict[str, str], **more: Any) -> dict[str, Any]:
-    """What a measurement found."""
-    seconds = time.perf_counter() - began
-    return {"count": count, "seconds": seconds, "rate": count / seconds, "answers": answers, **more}
-
-
-def silent() -> Any:
-    """Events that nobody reads."""
-    from pipelines.recipes.events import Events
-
-    return Events(Path(os.devnull).open("w"))
-
-
-def resolve_model(config: dict[str, Any]) -> dict[str, Any]:
-    """The embedded model's folder."""
-    from pipelines.recipes.base_models import resolve
-
-    return {"path": str(resolve("embedded:smollm2-135m-instruct", cache_dir=Path(config["cache"])).path)}
-
-
-def train(config: dict[str, Any]) -> dict[str, Any]:
-    """The recipe over the rows, once."""
-    from pipelines.recipes import train as recipe
-
-    base = {"path": config["base_model"], "ref": "benchmark", "revision": "benchmark", "files": {}}
-    params = {"learning_rate": 2e-3, "rows_per_step": 16, "threads": config["threads"]}
-    with tempfile.TemporaryDirectory() as work:
-        told = {"base_model": base, "train": config["rows"], "out": config["out"], "work": work, "params": params}
-        return {"loss": recipe.main(told, silent()).get("loss")}
-
-
-def export(config: dict[str, Any]) -> dict[str, Any]:
-    """The exporter's Q8_0 file."""
-    from pipelines.exporters import gguf
-
-    with tempfile.TemporaryDirectory() as work:
-        base = {"path": config["base_model"], "ref": "benchmark", "revision": "benchmark"}
-        gguf.main({**config, "base_model": base, "work": work, "name": "student", "quantisations": ["Q8_0"]}, silent())
-    return {}
-
-
-def predict_hf(config: dict[str, Any]) -> dict[str, Any]:
-    """Our recipe on the adapter."""
-    from pipelines.recipes import predict
-
-    return ours(predict.main(config, silent()))
-
-
-def predict_gguf(config: dict[str, Any]) -> dict[str, Any]:
-    """Our recipe on the file."""
-    from pipelines.exporters import gguf_predict
-
-    return ours(gguf_predict.main(config, silent()))
-
-
-def ours(result: dict[str, Any]) -> dict[str, Any]:
-    """A recipe's own numbers: its seconds begin when the model is loaded and end with the last line on the disk."""
-    return {"count": result["rows"], "seconds": result["seconds"], "rate": result["rows"] / result["seconds"]}
-
-
-def load(config: dict[str, Any]) -> tuple[Any, Any, list[tuple[str, str]]]:
-    """Model, tokenizer and ``(id, prompt as text)`` of the rows, for the others on torch."""
-    import torch
-
-    from pipelines.recipes.predict import load_model
-    from pipelines.recipes.train import load_chat
-
-    torch.set_num_threads(config["threads"])
-    path = Path(config["base_model"])
-    chat = load_chat(path)
-    prompts = [(row["id"], chat.prompt_text(row["prompt"])) for row in read(config["rows"])]
-    return load_model(path, Path(config["adapter"]), precision="float32"), chat.tokenizer, prompts
-
-
-def generate(config: dict[str, Any]) -> dict[str, Any]:
-    """``model.generate`` as its documentation shows it, in batches padded on the left, similar lengths together."""
-    import torch
-
-    model, tokenizer, prompts = load(config)
-    tokenizer.padding_side = "left"
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    answers: dict[str, str] = {}
-    began = time.perf_counter()
-    prompts.sort(key=lambda prompt: len(prompt[1]))
-    with torch.inference_mode():
-        for first in range(0, len(prompts), config["batch"]):
-            part = prompts[first : first + config["batch"]]
-            inputs = tokenizer([text for _, text in part], return_tensors="pt", padding=True, add_special_tokens=False)
-            out = model.generate(
-                **inputs, max_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=tokenizer.pad_token_id
-            )
-            texts = tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-            answers |= {key: text for (key, _), text in zip(part, texts, strict=True)}
-    return timed(len(prompts), began, answers)
-
-
-def loglikelihood(config: dict[str, Any]) -> dict[str, Any]:
-    """Every label after every whole prompt, by lm-eval's model class or as it does it."""
-    model, tokenizer, prompts = load(config)
-    pairs = [(text, label + END) for _, text in prompts for label in config["labels"]]
-    try:
-        from lm_eval.api.instance import Instance
-        from lm_eval.models.huggingface import HFLM
-    except ImportError:
-        began = time.perf_counter()
-        found, how = list(padded_loglikelihoods(model, tokenizer, pairs, config["batch"])), "as lm-eval does it"
-    else:
-        judge = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=config["batch"], device="cpu")
-        asked = [Instance("loglikelihood", {}, pair, index) for index, pair in enumerate(pairs)]
-        began = time.perf_counter()
-        found, how = [score for score, _ in judge.loglikelihood(asked, disable_tqdm=True)], "lm-eval"
-    return timed(len(prompts), began, best_labels(prompts, config["labels"], found), how=how)
-
-
-def padded_loglikelihoods(model: Any, tokenizer: Any, pairs: list[tuple[str, str]], batch: int) -> Iterator[float]:
-    """Summed log-probabilities of continuations, each batch padded on the right, the longest first."""
-    import torch
-
-    encoded = []
-    for context, continuation in pairs:
-        ids = tokenizer.encode(context + continuation, add_special_tokens=False)
-        encoded.append((ids, len(ids) - len(tokenizer.encode(context, add_special_tokens=False))))
-    order = sorted(range(len(pairs)), key=lambda i: -len(encoded[i][0]))
-    scores = [0.0] * len(pairs)
-    with torch.inference_mode():
-        for first in range(0, len(order), batch):
-            part = order[first : first + batch]
-            longest = max(len(encoded[i][0]) for i in part)
-            ids = torch.tensor([encoded[i][0] + [0] * (longest - len(encoded[i][0])) for i in part])
-            logprobs = torch.log_softmax(model(input_ids=ids).logits, dim=-1)
-            for place, i in enumerate(part):
-                tokens, own = encoded[i]
-                at = torch.arange(len(tokens) - own - 1, len(tokens) - 1)
-                scores[i] = float(logprobs[place, at, torch.tensor(tokens[-own:])].sum())
-    yield from scores
-
-
-def best_labels(prompts: Sequence[tuple[str, str]], labels: Sequence[str], scores: Sequence[float]) -> dict[str, str]:
-    """The likeliest label of every prompt."""
-    found = {}
-    for number, (key, _) in enumerate(prompts):
-        own = scores[number * len(labels) : (number + 1) * len(labels)]
-        found[key] = labels[max(range(len(labels)), key=lambda i: own[i])]
-    return found
-
-
-def open_file(config: dict[str, Any], **options: Any) -> tuple[Any, list[tuple[str, str]]]:
-    """The file in llama-cpp-python, and ``(id, prompt as text)`` of the rows by its own template."""
-    import llama_cpp
-
-    from pipelines.exporters import llama
-    from pipelines.exporters.gguf_predict import FileSpeller
-
-    chat = FileSpeller(llama.Model(Path(config["gguf"]), vocab_only=True)).chat
-    prompts = [(row["id"], chat.prompt_text(row["prompt"])) for row in read(config["rows"])]
-    threads = config["threads"]
-    model = llama_cpp.Llama(
-        config["gguf"], n_ctx=2048, n_threads=threads, n_threads_batch=threads, verbose=False, **options
-    )
-    return model, prompts
-
-
-def completion(config: dict[str, Any]) -> dict[str, Any]:
-    """A loop over ``create_completion``. ``empty``: forget the row before first."""
-    model, prompts = open_file(config)
-    answers = {}
-    began = time.perf_counter()
-    for key, text in prompts:
-        if config["empty"]:
-            model.reset()
-        answers[key] = model.create_completion(text, max_tokens=NEW_TOKENS, temperature=0.0)["choices"][0]["text"]
-    return timed(len(prompts), began, answers)
-
-
-def echo(config: dict[str, Any]) -> dict[str, Any]:
-    """What lm-eval asks a llama.cpp server for: each label after the prompt, echoed with its log-probabilities."""
-    model, prompts = open_file(config, logits_all=True)
-    scores = []
-    began = time.perf_counter()
-    for _, text in prompts:
-        for label in config["labels"]:
-            told = model.create_completion(text + label + END, max_tokens=1, temperature=0.0, echo=True, logprobs=10)
-            said = told["choices"][0]["logprobs"]
-            first = next(i for i, offset in enumerate(said["text_offset"]) if offset >= len(text))
-            scores.append(sum(said["token_logprobs"][first:-1]))
-    return timed(len(prompts), began, best_labels(prompts, config["labels"], scores))
-
-
-SIDES = {
-    "model": resolve_model,
-    "train": train,
-    "export": export,
-    "ours_hf": predict_hf,
-    "ours_gguf": predict_gguf,
-    "generate": generate,
-    "loglikelihood": loglikelihood,
-    "completion": completion,
-    "echo": echo,
-}
 
 if __name__ == "__main__":
     main()

@@ -16,8 +16,6 @@ from evaluation.item_columns import COMMON, ITEMS_FILE, SEARCH_FOLDER, column
 from evaluation.marks import (
     AGREES,
     AGREES_KNOWN,
-    CORRECT,
-    CORRECT_KNOWN,
     CandidateMarks,
     Marks,
     Mask,
@@ -28,6 +26,7 @@ from evaluation.marks import (
 from evaluation.measures import read_measures
 from evaluation.metrics.base import answer_key
 from evaluation.previews import open_previews
+from evaluation.row_masks import became, below, judge_disagrees, known_right, known_wrong
 from vault.query import ask, ask_positions, words
 from vault.query.lists import Lists
 from vault.search_index import SearchIndex
@@ -235,36 +234,30 @@ class ItemTable:
                 found["wrong"] = lambda: student.wrong
             found["differs"] = lambda: student.has(AGREES_KNOWN) & ~student.has(AGREES)
             if teacher is not None and self.source.has_reference:
-                found["lost"] = lambda: _known_wrong(student) & _known_right(teacher)
-                found["won"] = lambda: _known_right(student) & _known_wrong(teacher)
+                found["lost"] = lambda: known_wrong(student) & known_right(teacher)
+                found["won"] = lambda: known_right(student) & known_wrong(teacher)
             if student.confidence is not None:
-                found["unsure"] = lambda: _below(student, UNSURE)
+                found["unsure"] = lambda: below(student, UNSURE)
             if student.judge is not None:
-                found["judge"] = lambda: _judge_disagrees(student)
+                found["judge"] = lambda: judge_disagrees(student)
             if self.earlier is not None and self.earlier.student is not None:
                 found |= {view: partial(self._since, view) for view in ("changed", "fixed", "broken", "still")}
         if self.names:
             found["failed"] = lambda: np.logical_or.reduce([c.failed for c in everyone.values()])
-        return {view: found[view] for view in VIEWS if view in found}
+        return {view: partial(self._remembered, view, found[view]) for view in VIEWS if view in found}
+
+    def _remembered(self, what: str | RowFilter, make: Callable[[], Mask]) -> Mask:
+        """A mask of this report, made once. Nobody may change it."""
+        key = ("mask", self.source.folder, self.earlier.source.folder if self.earlier else None, what)
+        found: Mask = _lists.get(key, make)
+        return found
 
     def _since(self, view: str) -> Mask:
         """Rows both reports have, by what became of the student's answer."""
         now, before = self.student, self.earlier.student if self.earlier else None
         if now is None or before is None:
             return np.zeros(self.marks.rows, dtype=bool)
-        shared = self.places >= 0
-        at = np.where(shared, self.places, 0)
-        if not len(before.key):
-            return np.zeros(self.marks.rows, dtype=bool)
-        was_right, was_wrong, was_asked = before.right[at], before.wrong[at], before.asked[at]
-        both = shared & now.asked & was_asked
-        if view == "fixed":
-            return both & now.judged & now.right & was_wrong
-        if view == "broken":
-            return both & now.wrong & before.judged[at] & was_right
-        if view == "still":
-            return both & now.wrong & was_wrong
-        return np.asarray(both & (now.key != before.key[at]))
+        return became(view, now, before, self.places)
 
     def positions(self, wanted: RowFilter) -> Positions:
         """All rows under a filter, in its order. A view this report has not keeps all rows. Raises ``TooSlow``."""
@@ -275,7 +268,7 @@ class ItemTable:
 
     def _sorted(self, wanted: RowFilter) -> Positions:
         everything = self.views()
-        mask = self._mask(wanted) & everything.get(wanted.view, everything["all"])()
+        mask = self._filtered(wanted) & everything.get(wanted.view, everything["all"])()
         kept = np.flatnonzero(mask).astype(np.int32)
         values = self._order(wanted.sort)
         # Equal ones stay in row order; what has no value comes last.
@@ -297,8 +290,12 @@ class ItemTable:
             return np.append(ranks, last)[self.marks.target]
         return None
 
+    def _filtered(self, wanted: RowFilter) -> Mask:
+        """Rows under everything but the view. Nobody may change it."""
+        alone = replace(wanted, view="all", sort="")
+        return self._remembered(alone, lambda: self._mask(alone))
+
     def _mask(self, wanted: RowFilter) -> Mask:
-        """Rows under everything but the view."""
         marks, student = self.marks, self.student
         mask: Mask = np.ones(marks.rows, dtype=bool)
         for word in words(wanted.search):
@@ -322,7 +319,7 @@ class ItemTable:
             chosen[list(self.groups[wanted.group - 1])] = True
             mask &= chosen
         if wanted.below is not None:
-            mask &= _below(student, wanted.below) if student is not None else False
+            mask &= below(student, wanted.below) if student is not None else False
         return mask
 
     def _searched(self, word: str) -> Mask:
@@ -344,7 +341,7 @@ class ItemTable:
 
     def counts(self, wanted: RowFilter) -> dict[str, int]:
         """Rows in each view under the rest of the filter."""
-        mask = self._mask(wanted)
+        mask = self._filtered(wanted)
         return {view: int(np.count_nonzero(mask & make())) for view, make in self.views().items()}
 
     # --- rows -----------------------------------------------------------------------------------------------------
@@ -442,31 +439,3 @@ def _columns(file: str) -> frozenset[str]:
     import pyarrow.parquet as pq
 
     return frozenset(pq.read_schema(file).names)
-
-
-def _known_right(candidate: CandidateMarks) -> Mask:
-    """Right by the reference."""
-    return candidate.has(CORRECT)
-
-
-def _known_wrong(candidate: CandidateMarks) -> Mask:
-    """Wrong by the reference."""
-    return candidate.has(CORRECT_KNOWN) & ~candidate.has(CORRECT)
-
-
-def _below(candidate: CandidateMarks, bound: float) -> Mask:
-    if candidate.confidence is None:
-        return np.zeros(len(candidate.flags), dtype=bool)
-    return np.asarray(candidate.confidence < bound)
-
-
-def _judge_disagrees(candidate: CandidateMarks) -> Mask:
-    """The judge's grade says good and the metric wrong, or the other way round."""
-    if candidate.judge is None:
-        return np.zeros(len(candidate.flags), dtype=bool)
-    good = candidate.judge >= 0.5
-    if candidate.measure is None:
-        return np.asarray(candidate.judged & ~np.isnan(candidate.judge) & (good != candidate.right))
-    # Free text is hardly ever word for word the reference: there the verdict's measure says what is right.
-    known = ~np.isnan(candidate.judge) & ~np.isnan(candidate.measure)
-    return np.asarray(known & (good != (candidate.measure >= 0.5)))

@@ -326,6 +326,7 @@ def run_job(
     ``open_decoder`` makes the decoder for the prefix that all prompts share. Lines are flushed after every batch.
     Raises :class:`RecipeError` when no row at all can be answered.
     """
+    began, worked = time.perf_counter(), time.process_time()
     rows = read_rows(job.rows)
     done = finished_ids(job.out)
     wanted = len(job.examples)
@@ -347,7 +348,6 @@ def run_job(
         )
     prefix = common_prefix([task.ids for task in good])
     alone = {good[i].id for i in evenly(len(good), job.latency_rows)}
-    began = time.perf_counter()
     answered, apart = 0, 0.0
     with job.out.open("a", encoding="utf-8") as out:
         write(out, [line(task) for task in failed if task.id not in done])
@@ -367,6 +367,7 @@ def run_job(
         "errors": len(failed),
         "answered_now": answered,
         "seconds": round(seconds, 3),
+        "processor_seconds": round(time.process_time() - worked, 3),
         "rows_per_second": round(answered / seconds, 3) if answered else None,
         "shared_prefix_tokens": len(prefix),
         "prompt_tokens": sum(len(task.ids) for task in good),

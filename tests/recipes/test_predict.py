@@ -38,6 +38,7 @@ def test_answers_are_those_of_the_models_own_generate(tiny_model_dir: Path, tmp_
     result, lines = run(config(tiny_model_dir, tmp_path))
     assert result["rows"] == len(lines) == 4
     assert result["shared_prefix_tokens"] > 5
+    assert result["processor_seconds"] > 0
     model = AutoModelForCausalLM.from_pretrained(tiny_model_dir, dtype=torch.float32)
     for line, (text, _) in zip(sorted(lines, key=lambda x: x["id"]), PAIRS, strict=True):
         prompt = [{"role": "system", "content": "Classify the message."}, {"role": "user", "content": text}]
