@@ -114,7 +114,9 @@ def _graph() -> dict[str, Any]:
     groups = ("data", "teacher", "curation", "training", "evaluation", "review", "export")
     columns = (0, 1, 2, 3, 4, 4, 5)
     tops = (21, 21, 21, 21, 1, 41, 21)
-    nodes = [{"group": g, "x": 1 + 52 * c, "y": y} for g, c, y in zip(groups, columns, tops, strict=True)]
+    nodes: list[dict[str, Any]] = [
+        {"group": g, "x": 1 + 52 * c, "y": y} for g, c, y in zip(groups, columns, tops, strict=True)
+    ]
     pairs = ((0, 1), (1, 2), (2, 3), (3, 4), (3, 5), (4, 6))
     edges = [
         f"M{a['x'] + 34} {a['y'] + 10}C{a['x'] + 43} {a['y'] + 10} {b['x'] - 9} {b['y'] + 10} {b['x']} {b['y'] + 10}"
