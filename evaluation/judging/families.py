@@ -54,9 +54,11 @@ def models_of(report: Mapping[str, Any]) -> dict[str, list[str]]:
     teachers = [str(entry["model"]) for entry in report.get("teacher_models") or []]
     found: dict[str, list[str]] = {}
     for candidate in report["candidates"]:
-        own = candidate.get("model")
-        if own:
-            found[candidate["name"]] = [str(own)]
+        source = candidate.get("source")
+        if source:
+            # A model asked over a network: the name it was asked by, and those its provider gave.
+            given = [source.get("model"), *(entry["model"] for entry in source.get("models") or [])]
+            found[candidate["name"]] = list(dict.fromkeys(str(name) for name in given if name))
         elif candidate["kind"] == "teacher":
             found[candidate["name"]] = teachers
         else:

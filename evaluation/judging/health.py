@@ -10,7 +10,7 @@ from evaluation.judging.figures import MOST_REASONS, Tally
 from evaluation.judging.rubrics import normal
 from evaluation.scoring import estimate
 from evaluation.statistics import bootstrap, kendall_tau_b
-from evaluation.wording import percent, points
+from evaluation.wording import percent
 from pipelines.steps.verdicts import Scale
 
 ORDERS_AT_LEAST = 0.8
@@ -58,7 +58,10 @@ def family_report(
     taught = [name for name in ties if kinds.get(name) == "teacher"]
     return {
         "families": sorted(families_of(judge)),
-        "kin": [{"name": name, "label": labels.get(name, name), "by": by} for name, by in ties.items()],
+        "kin": [
+            {"name": name, "label": labels.get(name, name), "kind": kinds.get(name, name), "by": by}
+            for name, by in ties.items()
+        ],
         "learnt_from_kin": bool(taught),
         "unknown": [labels[name] for name, known in models.items() if name in labels and not known],
         "compared": found,
@@ -163,8 +166,7 @@ def _about_family(family: Mapping[str, Any], model: str) -> list[str]:
     for pair in family["compared"]:
         if pair["excess"] and pair["excess"]["low"] > 0:
             found.append(
-                f"It puts {pair['label']} above {pair['other_label']} by {points(pair['excess']['value'])} more than the metric "
-                "does on the same rows."
+                f"It sees {pair['label']} further above {pair['other_label']} than the metric does on the same rows."
             )
     return found
 

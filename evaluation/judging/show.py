@@ -196,15 +196,16 @@ def metric_tile(metric: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def family_tile(family: Mapping[str, Any]) -> dict[str, Any]:
     """Whether the judge is of a candidate's family."""
     if family["kin"]:
+        ties = sorted({k["by"] for k in family["kin"]})
         return {
-            "label": "Related to",
-            "value": family["kin"][0]["label"],
-            "note": "; ".join(f"{k['label']}: {k['by']}" for k in family["kin"]),
+            "label": "Of one family with",
+            "value": ", ".join(dict.fromkeys(k["kind"] for k in family["kin"])).capitalize(),
+            "note": "; ".join(ties),
         }
     note = "by the models' names"
     if family["unknown"]:
         note += f"; unknown: {', '.join(family['unknown'])}"
-    return {"label": "Related to", "value": "nobody" if family["families"] else "unknown", "note": note}
+    return {"label": "Of one family with", "value": "nobody" if family["families"] else "unknown", "note": note}
 
 
 def lapse_tile(told: Mapping[str, Any]) -> dict[str, Any]:

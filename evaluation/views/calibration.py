@@ -50,6 +50,7 @@ def show(request: WorkspaceRequest, pk: UUID, number: int) -> HttpResponseBase:
         "missing": max(0, ENOUGH - found["n"]),
         "matrix": confusion_view(judge),
         "apart": golden.furthest_apart(card.workspace_id, judge, folder),
+        "total": len(judge["drawn"]),
         "persons": golden.people_of(card.workspace_id, judge),
         "left": len(judge["drawn"]) - golden.done_by(card, judge, request.user),
         "rows_url": reverse("evaluation_rows", args=[request.workspace.slug, pk]),
@@ -87,8 +88,8 @@ def _desk(
 def buttons(scale: Any) -> list[dict[str, Any]]:
     """The grades of a scale with their keys."""
     if scale == "1 to 5":
-        return [{"score": n, "text": str(n), "key": str(n), "title": said(n, scale)} for n in levels(scale)]
-    return [{"score": n, "text": said(n, scale).capitalize(), "key": "fp"[n], "title": ""} for n in levels(scale)]
+        return [{"score": n, "text": str(n), "key": str(n)} for n in levels(scale)]
+    return [{"score": n, "text": said(n, scale).capitalize(), "key": "fp"[n]} for n in levels(scale)]
 
 
 @require_POST

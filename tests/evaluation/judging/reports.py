@@ -75,7 +75,7 @@ class MakeReport(Step):
         (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
         (folder / "kept.txt").write_text("beside the report", encoding="utf-8")
         write_items(folder / "items.parquet", rows, candidates)
-        return StepResult({"report": Output(folder)}, {"rows": len(rows)})
+        return StepResult({"report": Output(folder, {"rows": len(rows)})}, {"rows": len(rows)})
 
 
 TABLE = {"make_report": "tests.evaluation.judging.reports:MakeReport"}

@@ -44,11 +44,15 @@ def test_the_models_of_candidates_come_from_the_report() -> None:
         "candidates": [
             {"name": "teacher", "kind": "teacher"},
             {"name": "student", "kind": "student"},
-            {"name": "outside", "kind": "outside", "model": "claude-3-haiku"},
+            {
+                "name": "outside",
+                "kind": "outside",
+                "source": {"model": "haiku", "models": [{"model": "claude-3-haiku", "fingerprint": "", "rows": 3}]},
+            },
         ],
     }
     assert models_of(report) == {
         "teacher": ["gpt-4o"],
         "student": ["hub:Qwen/Qwen2.5-0.5B"],
-        "outside": ["claude-3-haiku"],
+        "outside": ["haiku", "claude-3-haiku"],
     }

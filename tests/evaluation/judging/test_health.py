@@ -67,7 +67,7 @@ def test_a_judge_that_likes_its_kin_more_than_the_metric_does_is_told_of() -> No
     said = " ".join(warnings(record(family=family)))
     assert "related to: Teacher (GPT)" in said
     assert "learnt from a teacher of the judge's family" in said
-    assert "puts Teacher above Student" in said
+    assert "sees Teacher further above Student" in said
 
 
 def test_where_the_metric_knows_nothing_nothing_is_claimed() -> None:

@@ -17,9 +17,12 @@ from evaluation.judging.verdict_file import file_of, read_verdicts
 from evaluation.models import Scorecard
 from evaluation.scorecards import read_report, scorecard_of
 from evaluation.steps.judge_answers import JudgeAnswers
+from pipelines import planning, runs
+from pipelines import spec as specs
 from pipelines.models import Run, StepRun, TeacherCall
 from pipelines.steps.judge import Judge
 from studio.jobs import State
+from studio.models import Workspace
 from tests.evaluation.judging import reports
 from tests.servers.chat import ChatServer, Reply
 from vault import store
@@ -192,7 +195,7 @@ def test_two_judges_stand_side_by_side(start_judged: Start, judge_params: dict[s
     assert Scorecard.objects.filter(step_run__run=run).count() == 2
 
 
-def test_the_cost_cap_waits_for_a_person(
+def test_the_cost_cap_waits_for_a_person_and_goes_on_where_it_stood(
     start_judged: Start, judge_params: dict[str, Any], judge_server: ChatServer
 ) -> None:
     judge_server.input_tokens = 900
@@ -201,6 +204,10 @@ def test_the_cost_cap_waits_for_a_person(
     assert step_of(run).state == State.WAITING
     asked = len(judge_server.bodies)
     assert 0 < asked < 51
+    assert runs.answer_step(step_of(run), user=None, answers={"cost_cap_usd": 50.0})
+    runs.run_to_end(run)
+    done(run)
+    assert len(judge_server.bodies) == 51, "it goes on where it stood, and nothing is paid for twice"
 
 
 @pytest.mark.parametrize(
@@ -245,6 +252,18 @@ def test_the_number_of_questions_is_told_before_a_run() -> None:
     assert step.count_questions(only, rows=5_000) == 5_000
     assert step.advise(params, rows={"report": 100}, workspace_id=None) == ["At most about 500 questions to the judge."]
     assert step.advise(params, rows={"report": None}, workspace_id=None) == []
+
+
+def test_after_a_first_judgement_the_plan_knows_what_another_one_costs(
+    start_judged: Start, judge_params: dict[str, Any], workspace: Workspace
+) -> None:
+    priced = {**judge_params, "price_in": 10.0, "price_out": 100.0}
+    done(start_judged(reports.spec(**priced)))
+    wanted = specs.parse(reports.spec(**priced, mode="grades", candidates="student"))
+    found = planning.plan(wanted, workspace_id=workspace.pk)
+    assert found["made"].verdict == "reuse"
+    assert found["judged"].cost_usd == pytest.approx(12 * 0.002)
+    assert found["judged"].advice == ["At most about 12 questions to the judge."]
 
 
 def test_recorded_answers_cannot_judge() -> None:

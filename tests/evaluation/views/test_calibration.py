@@ -131,7 +131,7 @@ def test_the_report_shows_the_health_beside_the_grades(judged: Scorecard, editor
         "Same in both orders",
         "Prefers the first place",
         "Agrees with people",
-        "Related to",
+        "Of one family with",
     ):
         assert words in shown
     assert url("judge_calibration", judged) in shown
