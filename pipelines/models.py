@@ -475,6 +475,8 @@ class Schedule(models.Model):
     next_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
     waits = models.BooleanField(default=True)
     """Whether it starts nothing while a run of it is still going."""
+    given: Any = models.JSONField(default=dict, blank=True)
+    """Values laid over the pipeline's for its runs: node → parameter → value."""
     active = models.BooleanField(default=True)
     looked_at = models.DateTimeField(null=True, blank=True)
     """When it was due last."""

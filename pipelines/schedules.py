@@ -80,11 +80,16 @@ def remove(schedule: Schedule, *, user: User) -> None:
 
 def run_now(schedule: Schedule, *, user: User) -> Run:
     """Start a run in the schedule's place, whatever it waits for. Raises ``SpecError``."""
-    run = runs.start_run(runs.freeze(schedule.pipeline, user=user), user=user, schedule=schedule)
+    run = _begin(schedule, user=user)
     Schedule.objects.filter(pk=schedule.pk).update(
         looked_at=timezone.now(), note=f"Run {run.number} was started by hand."
     )
     return run
+
+
+def _begin(schedule: Schedule, *, user: User | None) -> Run:
+    version = runs.freeze(schedule.pipeline, user=user, given=schedule.given)
+    return runs.start_run(version, user=user, schedule=schedule, given=schedule.given)
 
 
 def _look_ahead(schedule: Schedule) -> None:
@@ -147,7 +152,7 @@ def _start(schedule: Any, *, now: datetime) -> Run | None:
             return None
         try:
             with transaction.atomic():
-                run = runs.start_run(runs.freeze(schedule.pipeline, user=None), user=None, schedule=schedule)
+                run = _begin(schedule, user=None)
         except StudioError as error:
             why = _why(error)
             _note(schedule, f"No run could be started. {why}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any, cast
 from zoneinfo import available_timezones
 
@@ -12,10 +14,11 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from pipelines import schedules
+from pipelines import overrides, schedules
 from pipelines import spec as specs
 from pipelines.forms import ScheduleForm
 from pipelines.models import Pipeline, Schedule
+from pipelines.views import starting
 from pipelines.views.lookup import get_pipeline, judge
 from studio.access import WorkspaceRequest, role_required
 
@@ -33,12 +36,19 @@ def index(request: WorkspaceRequest, slug: str) -> HttpResponse:
     if not request.membership.at_least("editor"):
         raise PermissionDenied("Only an editor may add a schedule.")
     form = ScheduleForm(request.POST, workspace=request.workspace)
+    spec, _ = judge(pipeline.draft)
+    places = starting.find_places(request, spec, {}) if spec else []
+    typed = starting.read_typed(request, spec, places) if spec else {}
+    wrong = find_wrong(spec, typed) if spec else []
+    if wrong:
+        form.add_error(None, "A value that it starts with has to be mended.")
     if form.is_valid() and pipeline.schedules.count() >= MOST:
         form.add_error(None, f"A pipeline has at most {MOST} schedules. Remove one you no longer need.")
     if not form.is_valid():
-        return _page(request, pipeline, form, status=422)
+        return _page(request, pipeline, form, typed=typed, wrong=wrong, status=422)
     made = form.schedule()
     made.pipeline = pipeline
+    made.given = overrides.differences(spec, typed) if spec else {}
     schedules.add(made, user=cast(User, request.user))
     messages.success(request, f"This pipeline will run {made}.")
     warning = schedules.warn_of_fixed_data(pipeline, made.dataset) if made.dataset else ""
@@ -47,12 +57,35 @@ def index(request: WorkspaceRequest, slug: str) -> HttpResponse:
     return redirect("schedules", request.workspace.slug, pipeline.slug)
 
 
-def _page(request: WorkspaceRequest, pipeline: Pipeline, form: ScheduleForm, *, status: int = 200) -> HttpResponse:
+def find_wrong(spec: specs.Spec, typed: overrides.Given) -> list[specs.Problem]:
+    """What is wrong with the values typed: problems that the pipeline has without them are not theirs."""
+    before = {str(problem) for problem in specs.validate(spec)}
+    return [p for p in specs.validate(overrides.lay_over(spec, typed)) if p.node in typed and str(p) not in before]
+
+
+def _page(
+    request: WorkspaceRequest,
+    pipeline: Pipeline,
+    form: ScheduleForm,
+    *,
+    typed: overrides.Given = MappingProxyType({}),
+    wrong: Sequence[specs.Problem] = (),
+    status: int = 200,
+) -> HttpResponse:
     rows = list(pipeline.schedules.select_related("dataset", "created_by"))
-    _, problems = judge(pipeline.draft)
+    spec, problems = judge(pipeline.draft)
+    places = starting.find_places(request, spec, {}) if spec else []
     context: dict[str, Any] = {
         "pipeline": pipeline,
-        "rows": [(row, row.runs.order_by("-number").first()) for row in rows],
+        "rows": [
+            (row, row.runs.order_by("-number").first(), starting.name_values(pipeline.draft, row.given)) for row in rows
+        ],
+        "sections": starting.make_sections(
+            spec, places, values=typed, problems=list(wrong), workspace=request.workspace
+        )
+        if spec
+        else [],
+        "places": [f"{node}.{name}" for node, name in places],
         "form": form,
         "problems": problems,
         "zones": sorted(available_timezones()),

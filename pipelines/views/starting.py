@@ -23,6 +23,7 @@ from pipelines.views.lookup import get_pipeline, judge
 from studio.access import WorkspaceRequest, role_required
 from studio.lib import params as params_lib
 from studio.lib.params import describe
+from studio.models import Workspace
 from studio.registries import STEPS
 
 Place = tuple[str, str]
@@ -78,10 +79,10 @@ def show(request: WorkspaceRequest, slug: str) -> HttpResponse:
         messages.error(request, "This pipeline can't be read; mend it before you start a run.")
         return redirect(pipeline)
     proposed = _earlier(request, pipeline, spec)
-    places = _places(request, spec, proposed)
+    places = find_places(request, spec, proposed)
     if request.method != "POST":
         return _page(request, pipeline, spec, places, values=proposed, problems=[])
-    typed = _typed(request, spec, places)
+    typed = read_typed(request, spec, places)
     given = overrides.differences(spec, typed)
     problems = specs.validate(overrides.lay_over(spec, typed))
     if request.POST.get("intent") == "add":
@@ -105,7 +106,7 @@ def _earlier(request: WorkspaceRequest, pipeline: Pipeline, spec: specs.Spec) ->
     return {node: {n: v for n, v in values.items() if (node, n) in known} for node, values in given.items()}
 
 
-def _places(request: WorkspaceRequest, spec: specs.Spec, proposed: overrides.Given) -> list[Place]:
+def find_places(request: WorkspaceRequest, spec: specs.Spec, proposed: overrides.Given) -> list[Place]:
     """The parameters of the form, in the order of the steps: asked, proposed, added before, and added now."""
     wanted = {tuple(place.split(".", 1)) for place in (*request.POST.getlist("field"), request.POST.get("also", ""))}
     wanted |= {(node, name) for node, values in proposed.items() for name in values}
@@ -117,7 +118,7 @@ def _places(request: WorkspaceRequest, spec: specs.Spec, proposed: overrides.Giv
     return found
 
 
-def _typed(request: WorkspaceRequest, spec: specs.Spec, places: list[Place]) -> dict[str, dict[str, Any]]:
+def read_typed(request: WorkspaceRequest, spec: specs.Spec, places: list[Place]) -> dict[str, dict[str, Any]]:
     """What was typed into the fields that were shown; an emptied field says nothing unless its parameter may be empty."""
     shown_before = {tuple(place.split(".", 1)) for place in request.POST.getlist("field")}
     typed: dict[str, dict[str, Any]] = {}
@@ -139,20 +140,10 @@ def _page(
     problems: list[specs.Problem],
     status: int = 200,
 ) -> HttpResponse:
-    sections = []
-    for node in spec.nodes:
-        names = [name for at, name in places if at == node.id]
-        if names:
-            step = STEPS[node.step]
-            merged = {**node.params, **values.get(node.id, {})}
-            mine = [p for p in problems if p.node == node.id]
-            fields = form_fields(step, values=merged, problems=mine, workspace=request.workspace)
-            shown_fields = tuple(f for f in fields if f.field.name in names)
-            sections.append(Section(node.id, step.label, f"{node.id}.", shown_fields))
     at_fields = set(places)
     context = {
         "pipeline": pipeline,
-        "sections": sections,
+        "sections": make_sections(spec, places, values=values, problems=problems, workspace=request.workspace),
         "places": [f"{node}.{name}" for node, name in places],
         "others": _others(spec, places),
         "elsewhere": [p for p in problems if (p.node, p.field.split(".")[0]) not in at_fields],
@@ -162,6 +153,28 @@ def _page(
         "command": command(pipeline, overrides.differences(spec, values)),
     }
     return render(request, "pipelines/start.html", context, status=status)
+
+
+def make_sections(
+    spec: specs.Spec,
+    places: list[Place],
+    *,
+    values: overrides.Given,
+    problems: list[specs.Problem],
+    workspace: Workspace,
+) -> list[Section]:
+    """The fields of these places, by step, with ``values`` over those of the spec."""
+    sections = []
+    for node in spec.nodes:
+        names = [name for at, name in places if at == node.id]
+        if names:
+            step = STEPS[node.step]
+            merged = {**node.params, **values.get(node.id, {})}
+            mine = [p for p in problems if p.node == node.id]
+            fields = form_fields(step, values=merged, problems=mine, workspace=workspace)
+            shown_fields = tuple(f for f in fields if f.field.name in names)
+            sections.append(Section(node.id, step.label, f"{node.id}.", shown_fields))
+    return sections
 
 
 def _others(spec: specs.Spec, places: list[Place]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -184,11 +197,14 @@ def command(pipeline: Pipeline, given: overrides.Given) -> str:
 
 def describe_given(run: Run) -> list[GivenView]:
     """The values given at a run's start, for people."""
-    if not run.given:
-        return []
-    nodes: Mapping[str, Any] = {node["id"]: node for node in run.version.spec["nodes"]}
+    return name_values(run.version.spec, run.given) if run.given else []
+
+
+def name_values(spec: Mapping[str, Any], given: overrides.Given) -> list[GivenView]:
+    """Given values beside those of a spec (plain values), for people."""
+    nodes: Mapping[str, Any] = {node["id"]: node for node in spec.get("nodes", [])}
     found = []
-    for name, values in run.given.items():
+    for name, values in given.items():
         node = nodes.get(name, {})
         step = STEPS.get(node.get("step", ""))
         fields = {f.name: f for f in describe(step.Params)} if step else {}

@@ -109,3 +109,30 @@ def test_a_scheduled_run_says_so(daily: Schedule, viewer_client: Client) -> None
     daily.refresh_from_db()
     (run,) = schedules.start_due(now=daily.next_due_at)
     assert "its schedule</a>" in viewer_client.get(run.get_absolute_url()).text
+
+
+def test_it_starts_with_values_of_its_own(
+    pipeline: Pipeline, address: str, editor_client: Client, viewer_client: Client
+) -> None:
+    spec = chain()
+    spec["nodes"][1]["ask"] = ["text", "cap"]
+    Pipeline.objects.update(draft=spec)
+    page = editor_client.get(address).text
+    assert 'name="say.text"' in page and 'name="field" value="say.cap"' in page
+    sent = {**DAILY, "field": ["say.text", "say.cap"], "say.text": "no", "say.cap": "1.0", "say.fault": "bug"}
+    wrong = editor_client.post(address, {**sent, "say.cap": "much"})
+    assert wrong.status_code == 422 and "has to be mended" in wrong.text and not Schedule.objects.exists()
+    editor_client.post(address, sent)
+    schedule = Schedule.objects.get()
+    # Only what was asked, and of it only what differs from the pipeline.
+    assert schedule.given == {"say": {"text": "no"}}
+    assert "Text (say)" in viewer_client.get(address).text
+    (run,) = schedules.start_due(now=schedule.next_due_at)
+    assert run.given == {"say": {"text": "no"}} and run.steps.get(node="say").params["text"] == "no"
+    assert pipeline.versions.get().spec["nodes"][1]["params"] == {}
+    # The step it names is gone: nothing is started, and the page says why.
+    Pipeline.objects.update(draft={**spec, "nodes": spec["nodes"][:1], "edges": []})
+    schedule.refresh_from_db()
+    Run.objects.update(state="succeeded")
+    assert schedules.start_due(now=schedule.next_due_at) == []
+    assert "There is no step" in editor_client.get(address).text
