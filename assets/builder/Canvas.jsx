@@ -138,7 +138,13 @@ function Flow({ studio }) {
       event.stopImmediatePropagation();
       run();
     };
-    const walk = (by) => { const ids = history.present.nodes.map((node) => node.id); choose([ids[(ids.indexOf(one) + by + ids.length) % ids.length]]); };
+    // From what is chosen now, not when this was drawn: keys come faster than pictures.
+    const walk = (by) => setChosen(({ nodes: now }) => {
+      const ids = history.present.nodes.map((node) => node.id);
+      const from = now.size === 1 ? ids.indexOf([...now][0]) : -1;
+      const next = from < 0 ? (by > 0 ? 0 : ids.length - 1) : (from + by + ids.length) % ids.length;
+      return { nodes: new Set([ids[next]]), edges: new Set() };
+    });
     const shifted = () => { const [first] = chosen.nodes; const [x, y] = history.present.places[first] ?? [0, 0]; return [x + 32, y + 32]; };
     const copy = (event) => {
       if (!mine() || !chosen.nodes.size || String(getSelection())) return;

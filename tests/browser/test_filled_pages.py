@@ -109,7 +109,6 @@ def test_the_pages_of_a_workspace(
         address("webhooks"),
         address("webhook", hook.pk),
         address("workers"),
-        address("activity"),
         address("sign_off_rules"),
         address("hub_new"),
     ]
