@@ -62,8 +62,11 @@ def _held_out(card: Scorecard, ids: Sequence[str]) -> dict[str, Row]:
     artifact = Artifact.objects.filter(
         workspace=card.workspace_id, kind=ArtifactKind.DATASET, sha256=card.held_out_sha
     ).first()
-    if artifact is None:
-        return {}
+    return {} if artifact is None else whole_rows(artifact, ids)
+
+
+def whole_rows(artifact: Artifact, ids: Sequence[str]) -> dict[str, Row]:
+    """The rows of a dataset artifact with these ids; none when its files are not on this machine."""
     try:
         file = store.path(artifact) / ROWS_FILE
     except StudioError:

@@ -24,6 +24,7 @@ STEPS = Registry(
         "dataset": "pipelines.steps.dataset:Dataset",
         "join": "pipelines.steps.join:Join",
         "generate": "pipelines.steps.generate:Generate",
+        "more_like_these": "pipelines.steps.more_like_these:MoreLikeThese",
         "dedupe_exact": "pipelines.steps.dedupe_exact:DedupeExact",
         "dedupe_near": "pipelines.steps.dedupe_near:DedupeNear",
         "filter_length": "pipelines.steps.filter_length:FilterLength",

@@ -50,12 +50,7 @@ PURE = [
 HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "accelerate", "llama_cpp"}
 HEAVY_HOMES = ["pipelines.recipes", "pipelines.exporters"]
 TABLES = [registries.READERS, registries.STEPS, registries.TEACHERS, registries.METRICS, registries.EXPORTERS]
-LEAST = {
-    "generate": {"model": "a-model"},
-    "judge": {"model": "a-model"},
-    "judge_answers": {"model": "a-model"},
-    "ask_model": {"model": "a-model"},
-}
+LEAST = {name: {"model": "a-model"} for name in ("generate", "judge", "judge_answers", "ask_model", "more_like_these")}
 """What a person must at least fill in where the defaults are, on purpose, not enough."""
 
 ENTRIES = [pytest.param(table, name, id=f"{table.what}-{name}") for table in TABLES for name in table]

@@ -2,6 +2,7 @@
 
 from evaluation.models.blind import BlindItem, BlindReview, BlindSeat, BlindTask
 from evaluation.models.golden import GoldenGrade, GoldenItem, GoldenSet
+from evaluation.models.rounds import NextRound
 from evaluation.models.scorecards import FlaggedRow, Score, Scorecard, Tone
 from evaluation.models.sharing import ReportShare
 from evaluation.models.signing import Decision, SignOff, SignOffPolicy, SignOffState, Verdict
@@ -16,6 +17,7 @@ __all__ = [
     "GoldenGrade",
     "GoldenItem",
     "GoldenSet",
+    "NextRound",
     "ReportShare",
     "Score",
     "Scorecard",

@@ -18,6 +18,7 @@ from evaluation.blind.show import closed_of
 from evaluation.judging.golden import with_people
 from evaluation.models import Scorecard
 from evaluation.report_page import report_context, sample_rows, since_earlier, title_of
+from evaluation.round_page import round_view
 from evaluation.scorecards import read_report
 from evaluation.signoff.box import box_for, states_of
 from evaluation.standalone import MOST_ROWS, PDF_ROWS, NoPdf, render_file, render_pdf
@@ -87,6 +88,7 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
     context |= {
         "sample": sample_rows(table, rows_url=rows_url),
         "since": since_earlier(card, table, rows_url=rows_url),
+        "round": round_view(card, table),
         "box": box_for(card, request.membership),
         "blind": closed_of(card, report),
         "judged_card": judged_card_of(card),

@@ -27,6 +27,9 @@ def answer(request: dict[str, Any]) -> str:
         return json.dumps(
             {"reason": "It names the kind.", "score": 3 + int(hashlib.sha256(said.encode()).hexdigest(), 16) % 3}
         )
+    if "You write new messages" in said:
+        seed = hashlib.sha256(said.encode()).hexdigest()
+        return json.dumps([f"Tell me {seed[n : n + 9]} what {seed[n + 9 : n + 18]} may be" for n in range(0, 45, 9)])
     question = str(request["messages"][-1]["content"])
     name = next((word for word in re.findall("[a-z]+", question) if word in KIND_OF), "")
     return json.dumps(KIND_OF.get(name, "bird"))
@@ -61,6 +64,12 @@ def spec(student: Path, *, teacher_url: str, round_: int) -> dict[str, Any]:
         ("sampled", "sample", {"share": 0.95, "size": None}),
         ("split", "split", {"validation": 0.1, "test": 0.2, "seed": round_}),
         ("joined", "join", {}),
+        (
+            "more",
+            "more_like_these",
+            {**teacher, "count": 5, "at_once": 5, "answers": "as the examples'", "seed": round_},
+        ),
+        ("widened", "join", {}),
         ("guarded", "leakage_guard", {"threshold": 1.0}),
         (
             "student",
@@ -103,7 +112,11 @@ def spec(student: Path, *, teacher_url: str, round_: int) -> dict[str, Any]:
     edges += [
         ("split.train", "joined.rows"),
         ("split.validation", "joined.more"),
-        ("joined.rows", "guarded.train"),
+        ("split.train", "more.rows"),
+        ("split.test", "more.held_out"),
+        ("joined.rows", "widened.rows"),
+        ("more.rows", "widened.more"),
+        ("widened.rows", "guarded.train"),
         ("split.test", "guarded.test"),
         ("guarded.train", "student.train"),
         ("split.validation", "student.validation"),
