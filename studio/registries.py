@@ -81,6 +81,7 @@ METRICS = Registry(
         "refusal_rate": "evaluation.metrics.refusal_rate:RefusalRate",
         "nll": "evaluation.metrics.nll:Nll",
         "perplexity": "evaluation.metrics.perplexity:Perplexity",
+        "similarity": "evaluation.metrics.similarity:Similarity",
     },
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import field_validator, model_validator
@@ -14,6 +15,7 @@ from evaluation.clusters import AUTO, NONE, PROMPT, SOURCE
 from evaluation.held_out import find_setting, sampling_notes, take_rows
 from evaluation.items import ITEMS_FILE, write_items
 from evaluation.leakage import check_leakage
+from evaluation.meaning import learn_meanings
 from evaluation.measures import measure_rows
 from evaluation.metric_settings import EXAMPLE, LONGEST, read_settings
 from evaluation.metrics.base import judges
@@ -29,6 +31,7 @@ from evaluation.statistics import DISCORDANCE
 from pipelines.steps import base
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
 from pipelines.steps.student import prompt_view_of, read_training
+from pipelines.steps.train import base_identity
 from studio.lib.errors import StepError
 from studio.lib.params import BaseParams, param
 from studio.registries import METRICS
@@ -215,6 +218,11 @@ class Evaluate(base.Step):
             count, margin=params.margin / 100, discordance=seen or params.discordance / 100, seen=seen is not None
         )
 
+    def resolve(self, params: Params, *, workspace_id: Any) -> dict[str, Any]:
+        """The encoder's identity, where one is named: another one under the same name gives other figures."""
+        ref = read_settings(params.metric_settings).get("similarity", {}).get("model")
+        return {"encoder": base_identity(ref)} if ref and "similarity" in params.metrics else {}
+
     def run(self, ctx: Context, params: Params, inputs: Mapping[str, InputArtifact]) -> StepResult:
         found = list(read_rows(inputs["rows"].path))
         held_out = take_rows(found, count=params.rows, seed=params.seed)
@@ -256,6 +264,8 @@ class Evaluate(base.Step):
         for metric in metrics.values():
             if isinstance(metric, Own):
                 metric.beat = ctx.beat
+        facts = learn_meanings(ctx, metrics, held_out, candidates, params)
+        options = replace(options, facts={**options.facts, **facts})
         report = build_report(held_out, candidates, options, metrics)
         folder = ctx.scratch / "report"
         folder.mkdir(exist_ok=True)

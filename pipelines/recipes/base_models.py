@@ -76,6 +76,21 @@ def resolve(ref: str, *, cache_dir: Path, allowed_dirs: Sequence[Path] = ()) -> 
     return BaseModel(path=path, ref=ref, revision=revision or digest_of(files), files=files, kind=kind)
 
 
+def local_folder(ref: str, *, allowed_dirs: Sequence[Path]) -> Path:
+    """The folder of a model that need not chat, named as ``folder:/path`` inside one of ``allowed_dirs``. Raises
+    :class:`RecipeError`."""
+    kind, rest = parse_ref(ref)
+    if kind != "folder":
+        raise RecipeError(
+            f"{ref!r} is no folder on this machine.",
+            action="Write folder:/path of the model's folder.",
+            code="bad_model",
+        )
+    path = _allowed(Path(rest), allowed_dirs)
+    check_folder(path, chat=False)
+    return path
+
+
 def embedded_file(name: str) -> Path:
     """The GGUF file of an embedded model, found without importing its package."""
     if name not in EMBEDDED:
@@ -106,8 +121,8 @@ def _allowed(path: Path, allowed_dirs: Sequence[Path]) -> Path:
     return real
 
 
-def check_folder(path: Path) -> None:
-    """Raise :class:`RecipeError` unless the folder has a config, safetensors weights, a tokenizer and a chat template."""
+def check_folder(path: Path, *, chat: bool = True) -> None:
+    """Raise :class:`RecipeError` unless the folder has a config, safetensors weights, a tokenizer and, for ``chat``, a template."""
     if not path.is_dir():
         raise RecipeError(
             f"{path} is not a folder.", action="Give the folder that holds config.json.", code="bad_model"
@@ -129,7 +144,7 @@ def check_folder(path: Path) -> None:
             action="Save the tokenizer into the same folder with tokenizer.save_pretrained().",
             code="no_tokenizer",
         )
-    if not _has_chat_template(path, names):
+    if chat and not _has_chat_template(path, names):
         raise RecipeError(
             f"{path.name} has no chat template, so its chats cannot be written as the model expects them.",
             action="Choose an instruction-tuned model, or put a chat_template.jinja file into the folder.",
