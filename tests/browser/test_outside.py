@@ -98,7 +98,7 @@ def test_who_answered_stands_in_the_report_the_rows_and_the_leaderboard(
             assert find_faults(page) == []
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(live_server.url + card.get_absolute_url())
-    table = page.get_by_role("table", name="Models asked over a network")
+    table = page.get_by_role("table", name="Who answered to each name")
     expect(table).to_contain_text("gpt-5.4-2026-03-03")
     expect(page.get_by_text("is the teacher, asked again")).to_be_visible()
     assert csp_violations == []
