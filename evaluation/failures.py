@@ -113,7 +113,7 @@ def group_losses(
     if len(rows) < FEWEST:
         few = "No row was lost." if not rows else "Too few rows were lost to find groups in."
         return Losses(len(lost), len(rows), [], [row.rid for row in rows], few, len(won), min(len(won), MOST))
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     # Such small matrices are slower on many threads, and much slower where other work wants the processors too.
     with threadpool_limits(1):
