@@ -122,11 +122,16 @@ def browse(args: argparse.Namespace, address: str, session: str) -> None:
         assert box is not None
         middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
-        def pan() -> None:
-            page.mouse.move(box["x"] + 30, box["y"] + 60)
-            page.mouse.wheel(0, 10)
+        def show_all() -> None:
+            page.keyboard.press("f")
+            page.wait_for_timeout(600)
+
+        def drag_from(x: float, y: float) -> None:
+            page.mouse.move(x, y)
+            page.mouse.down()
             for n in range(60):
-                page.mouse.wheel(8 if n % 2 else -4, 12)
+                page.mouse.move(x + (n if n < 30 else 60 - n) * 8, y + (n if n < 30 else 60 - n) * 5)
+            page.mouse.up()
 
         def zoom() -> None:
             page.mouse.move(*middle)
@@ -135,13 +140,16 @@ def browse(args: argparse.Namespace, address: str, session: str) -> None:
                 page.mouse.wheel(0, -40 if n < 20 else 40)
             page.keyboard.up("Control")
 
-        frames(page, "pan", pan)
+        show_all()
+        frames(page, "pan", lambda: drag_from(box["x"] + 60, box["y"] + 120))
+        show_all()
         frames(page, "zoom", zoom)
+        show_all()
 
         def approach() -> None:
             page.mouse.move(*middle)
             page.keyboard.down("Control")
-            for _ in range(36):
+            for _ in range(48):
                 page.mouse.wheel(0, -40)
             page.keyboard.up("Control")
 
@@ -149,7 +157,10 @@ def browse(args: argparse.Namespace, address: str, session: str) -> None:
         page.wait_for_timeout(500)
         page.screenshot(path=args.picture) if args.picture else None
         tell("drawn_nodes_near", page.locator(".react-flow__node").count())
-        frames(page, "pan_near", pan)
+        spot = page.locator(".react-flow__node").first.bounding_box()
+        assert spot is not None
+        # Between two columns, where no box is.
+        frames(page, "pan_near", lambda: drag_from(spot["x"] + spot["width"] * 1.12, middle[1]))
         node = next(
             b
             for b in (h.bounding_box() for h in page.locator(".react-flow__node").all())

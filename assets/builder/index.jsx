@@ -58,11 +58,20 @@ class PipelineBuilder extends HTMLElement {
   async show(id) {
     if (!this.visible() || id === this.shown) return;
     this.shown = id;
-    await this.draft.flush();
-    if (this.shown !== id) return;
-    history.replaceState(history.state, "", `${this.urls.page}${id ? `?step=${encodeURIComponent(id)}` : ""}`);
-    // The list of steps is out of sight: it is asked for anew when it is looked at.
-    window.htmx.ajax("GET", `${this.urls.panel.replace("NODE", encodeURIComponent(id || "-"))}?seen=${this.draft.revision}`, { target: "#panel", swap: "outerHTML" });
+    if (this.asking) return;
+    // One request at a time, and the last wish counts: a second one would be swapped into a panel that is gone by then.
+    this.asking = true;
+    try {
+      for (let asked; asked !== this.shown;) {
+        await this.draft.flush();
+        asked = this.shown;
+        history.replaceState(history.state, "", `${this.urls.page}${asked ? `?step=${encodeURIComponent(asked)}` : ""}`);
+        // The list of steps is out of sight: it is asked for anew when it is looked at.
+        await window.htmx.ajax("GET", `${this.urls.panel.replace("NODE", encodeURIComponent(asked || "-"))}?seen=${this.draft.revision}`, { target: "#panel", swap: "outerHTML" });
+      }
+    } finally {
+      this.asking = false;
+    }
   }
 
   /** The panel was answered: what it saved is in it. */
