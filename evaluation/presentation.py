@@ -28,6 +28,8 @@ class MetricCell:
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    bar: bool = True
+    """Whether it lies on a scale from 0 to 100 %. A likelihood or a length has no such end."""
 
 
 class CandidateRow(NamedTuple):
@@ -44,7 +46,8 @@ def metric_cell(value: Mapping[str, Any] | None, *, unit: str) -> MetricCell:
     if not value:
         return MetricCell()
     low, _, high = figure_range(value, unit=unit).partition("–")
-    return MetricCell(figure(value["value"], unit=unit), low, high, value["value"], value.get("low"), value.get("high"))
+    text = figure(value["value"], unit=unit)
+    return MetricCell(text, low, high, value["value"], value.get("low"), value.get("high"), bar=unit == "%")
 
 
 def candidate_rows(report: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[CandidateRow]]:

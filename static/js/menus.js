@@ -9,6 +9,18 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// A menu that would leave the window is moved into it: on a phone its button may stand at either side.
+document.addEventListener("toggle", (event) => {
+  const list = event.target.matches?.("details.menu[open]") && event.target.querySelector(".menu-list");
+  if (!list) return;
+  list.style.translate = "";
+  const { left, right } = list.getBoundingClientRect();
+  const room = document.documentElement.clientWidth;
+  const edge = 8;
+  const shift = left < edge ? edge - left : right > room - edge ? Math.max(edge - left, room - edge - right) : 0;
+  if (shift) list.style.translate = `${Math.round(shift)}px`;
+}, true);
+
 document.addEventListener("keydown", (event) => {
   const menu = event.target.closest?.("details.menu[open]") ?? open()[0];
   if (!menu) return;

@@ -122,3 +122,18 @@ def test_a_log_grows_at_its_end_and_stays_where_it_is_read(
     assert log.evaluate("element => element.scrollTop") == 40
     assert csp_violations == []
     assert page_errors == []
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_menu_of_a_run_opens_inside_the_window(
+    page: Page, live_server: Any, signed_in: User, going: Run, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(f"{live_server.url}/w/lab/runs/{going.number}/")
+    page.locator("main details.menu > summary").first.click()
+    item = page.locator("main details.menu[open] .menu-list")
+    expect(item).to_be_visible()
+    box = item.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0 and box["x"] + box["width"] <= width
