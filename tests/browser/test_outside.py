@@ -94,7 +94,7 @@ def test_who_answered_stands_in_the_report_the_rows_and_the_leaderboard(
         expect(page.get_by_text(name).locator("visible=true").first).to_be_visible()
         for width, height in ((1440, 900), (390, 844)):
             page.set_viewport_size({"width": width, "height": height})
-            assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+            page.wait_for_function("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
             assert find_faults(page) == []
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(live_server.url + card.get_absolute_url())
