@@ -87,22 +87,22 @@ def next_spec(draft: Mapping[str, Any], change: Change, *, evaluate: str = "") -
         answerer = made.add("answers_to_new_rows", "generate", change.answerer)
         made.wire(new, f"{answerer}.rows")
         new = f"{answerer}.rows"
-    join = made.add("with_new_rows", "join", {})
     entry = f"{place.guard}.train" if place.guard else f"{place.train}.train"
     before = made.feed(entry)
+    if not place.guard:
+        # Of the new rows alone: old ones that it dropped would be a second change, and the report could not tell them apart.
+        guard = made.add("guard_new_rows", "leakage_guard", {})
+        made.wire(new, f"{guard}.train")
+        for port, end in (("test", place.held_out), ("validation", place.validation)):
+            if end:
+                made.wire(end, f"{guard}.{port}")
+        new = f"{guard}.train"
+    join = made.add("with_new_rows", "join", {})
     made.wire(before, f"{join}.rows")
     made.wire(new, f"{join}.more")
-    if place.guard:
-        made.wire(f"{join}.rows", entry)
-        return made.spec
-    guard = made.add("guard_new_rows", "leakage_guard", {})
-    made.wire(f"{join}.rows", f"{guard}.train")
-    for port, end in (("test", place.held_out), ("validation", place.validation)):
-        if end:
-            made.wire(end, f"{guard}.{port}")
-    made.wire(f"{guard}.train", entry)
-    if made.feed(f"{place.evaluate}.train") == before:
-        made.wire(f"{guard}.train", f"{place.evaluate}.train")
+    made.wire(f"{join}.rows", entry)
+    if not place.guard and made.feed(f"{place.evaluate}.train") == before:
+        made.wire(f"{join}.rows", f"{place.evaluate}.train")
     return made.spec
 
 

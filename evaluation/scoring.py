@@ -116,19 +116,15 @@ def scores_of(
 
 def latency_of(candidate: Candidate, *, seed: int) -> dict[str, Any] | None:
     """Median and 95th percentile of the time one answer takes, in milliseconds, or None when none was timed."""
-    times = [p.latency_ms for p in candidate.answers.values() if p.latency_ms is not None]
-    if not times:
-        return None
-    return {
-        "p50": estimate(bootstrap(times, statistic="p50", seed=seed)),
-        "p95": estimate(bootstrap(times, statistic="p95", seed=seed)),
-        "n": len(times),
-    }
+    return _times([p.latency_ms for p in candidate.answers.values() if p.latency_ms is not None], seed=seed)
 
 
 def first_token_of(candidate: Candidate, *, seed: int) -> dict[str, Any] | None:
     """Median and 95th percentile of the time to the first token, in milliseconds, or None when nobody watched for it."""
-    times = [p.first_ms for p in candidate.answers.values() if p.first_ms is not None]
+    return _times([p.first_ms for p in candidate.answers.values() if p.first_ms is not None], seed=seed)
+
+
+def _times(times: list[float], *, seed: int) -> dict[str, Any] | None:
     if not times:
         return None
     return {

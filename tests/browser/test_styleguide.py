@@ -77,7 +77,7 @@ def test_the_drawer_opens_as_a_page_without_script(browser: Any, live_server: An
     page = context.new_page()
     page.goto(f"{live_server.url}/styleguide/drawer/")
     expect(page.get_by_role("dialog", name="Row 12")).to_be_visible()
-    page.get_by_label("Close").click()
+    page.get_by_role("link", name="Close", exact=True).click()
     assert page.url == f"{live_server.url}/styleguide/"
     context.close()
 

@@ -42,11 +42,12 @@ def test_new_rows_come_in_behind_the_split_and_through_a_guard() -> None:
     made = next_spec(before, MORE)
     assert specs.validate(specs.parse(made)) == []
     wires = feeds(made)
-    assert wires["with_new_rows.rows"] == "cut.train" and wires["with_new_rows.more"] == "answers_to_new_rows.rows"
+    assert wires["with_new_rows.rows"] == "cut.train" and wires["with_new_rows.more"] == "guard_new_rows.train"
     assert wires["answers_to_new_rows.rows"] == "more_like_these.rows"
     assert wires["more_like_these.rows"] == "near_the_losses.rows" and wires["more_like_these.held_out"] == "cut.test"
+    assert wires["guard_new_rows.train"] == "answers_to_new_rows.rows"
     assert wires["guard_new_rows.test"] == "cut.test" and wires["guard_new_rows.validation"] == "cut.validation"
-    assert wires["student.train"] == wires["report.train"] == "guard_new_rows.train"
+    assert wires["student.train"] == wires["report.train"] == "with_new_rows.rows"
     assert wires["report.rows"] == "cut.test" and wires["cut.rows"] == "data.rows"
     assert before == draft()
 
@@ -63,7 +64,7 @@ def test_a_guard_that_is_there_is_used() -> None:
 def test_rows_of_a_dataset_come_in_the_same_way_without_a_writer() -> None:
     made = next_spec(draft(), Change("add", ("mine", 3)))
     assert specs.validate(specs.parse(made)) == []
-    assert feeds(made)["with_new_rows.more"] == "more_rows.rows"
+    assert feeds(made)["guard_new_rows.train"] == "more_rows.rows"
     assert not any(node["step"] in ("more_like_these", "generate") for node in made["nodes"])
 
 
@@ -71,7 +72,9 @@ def test_a_second_round_has_names_of_its_own() -> None:
     made = next_spec(next_spec(draft(), MORE), MORE)
     assert specs.validate(specs.parse(made)) == []
     assert {"more_like_these", "more_like_these_2"} <= {node["id"] for node in made["nodes"]}
-    assert feeds(made)["guard_new_rows.train"] == "with_new_rows_2.rows"
+    wires = feeds(made)
+    assert wires["with_new_rows_2.rows"] == "with_new_rows.rows"
+    assert wires["student.train"] == "with_new_rows_2.rows"
 
 
 def test_a_pipeline_without_a_place_says_so() -> None:
