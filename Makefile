@@ -16,8 +16,8 @@ run: ## Start the Studio (installs what is missing; STUDIO_PORT=8010 make run fo
 setup: ## Install everything, tools for tests included, into .venv
 	@sh scripts/setup.sh dev
 
-test: setup ## Run the test suite
-	@$(PY) -m pytest
+test: setup ## Run the test suite, JOBS=2 processes at a time
+	@$(PY) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
 
 test-heavy: setup ## Run the tests that take minutes or gigabytes
 	@$(PY) -m pytest -m heavy

@@ -19,8 +19,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "database: uses the database; make test-services runs it on PostgreSQL too")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the database."""
+    """Mark what uses the database, and put the browser last: its event loop stays in the process, where others need their own."""
+    items.sort(key=lambda item: "/browser/" in item.nodeid)
     for item in items:
         names = getattr(item, "fixturenames", ())
         if item.get_closest_marker("django_db") or {"db", "transactional_db"}.intersection(names):
