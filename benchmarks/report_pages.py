@@ -165,7 +165,7 @@ def make_rows(args: argparse.Namespace) -> list[Any]:
 
 def answers_of(rows: list[Any], labels: list[str], *, accuracy: float, chance: random.Random) -> dict[str, Any]:
     """What a local candidate answered; one row in 500 fails."""
-    from evaluation.predictions import Prediction
+    from evaluation.candidates.predictions import Prediction
 
     found = {}
     for row in rows:
@@ -184,10 +184,10 @@ def evaluate(args: argparse.Namespace, workspace: Any, rows: list[Any], *, numbe
     """A finished run with its report, as an evaluate step leaves it."""
     from django.utils import timezone
 
-    from evaluation.items import write_items
-    from evaluation.predictions import Candidate, teacher_of
-    from evaluation.report import Options, build_report
-    from evaluation.scorecards import record_scorecard
+    from evaluation.candidates.predictions import Candidate, teacher_of
+    from evaluation.report.document import Options, build_report
+    from evaluation.report.scorecards import record_scorecard
+    from evaluation.rows.items import write_items
     from pipelines.models import Pipeline, PipelineVersion, Run, StepOutput, StepRun
     from studio.jobs import State
     from vault import store

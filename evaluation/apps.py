@@ -15,9 +15,9 @@ class EvaluationConfig(AppConfig):
         what waits for whose signature, and how lost rows are grouped. Follow who joins and leaves a team."""
         from django.db.models.signals import post_delete, post_save
 
-        from evaluation import losing
         from evaluation.blind import rounds
         from evaluation.confidences import student_confidences
+        from evaluation.losses import losing
         from evaluation.signoff.waiting import waiting_items
         from evaluation.uses import find_uses
         from studio import waiting
@@ -26,7 +26,7 @@ class EvaluationConfig(AppConfig):
         from vault.reviewing import confidence
 
         uses.register(find_uses)
-        derivations.register(losing.NAME, "evaluation.losing.derive")
+        derivations.register(losing.NAME, "evaluation.losses.losing.derive")
         confidence.register(student_confidences)
         waiting.register(waiting_items)
         waiting.register(rounds.waiting_items)

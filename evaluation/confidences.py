@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from evaluation.item_columns import ITEMS_FILE, column
 from evaluation.models import Scorecard
+from evaluation.rows.columns import ITEMS_FILE, column
 from pipelines.models import StepOutput
 from studio.lib.errors import StudioError
 from vault import store

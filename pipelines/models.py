@@ -31,7 +31,7 @@ class Pipeline(models.Model):
     revision = models.PositiveIntegerField(default=1)
     """Counts saves of the draft, so that a second tab can't overwrite the first in silence."""
     layout: Any = models.JSONField(default=dict)
-    """Where the boxes stand on the canvas, and its notes; see ``pipelines.layout``. Not part of the spec."""
+    """Where the boxes stand on the canvas, and its notes; see ``pipelines.building.layout``. Not part of the spec."""
     saved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -102,7 +102,7 @@ class Priority(models.IntegerChoices):
 
 
 class Run(models.Model):
-    """One execution of a pipeline version. Its state is derived from its steps by ``pipelines.runs.advance``."""
+    """One execution of a pipeline version. Its state is derived from its steps by ``pipelines.running.runs.advance``."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="runs")
@@ -117,11 +117,11 @@ class Run(models.Model):
     )
     """What it belongs to, when a schedule started it or somebody started it in a schedule's place."""
     given: Any = models.JSONField(default=dict)
-    """Values given at its start, ``{node: {param: value}}``, laid over those of its version; see ``pipelines.overrides``."""
+    """Values given at its start, ``{node: {param: value}}``, laid over those of its version; see ``pipelines.building.overrides``."""
     pause_after: Any = models.JSONField(default=list)
     """Nodes at whose end the run pauses."""
     paused_at = models.DateTimeField(null=True, blank=True)
-    """Since when nothing new begins; see ``pipelines.pausing``."""
+    """Since when nothing new begins; see ``pipelines.running.pausing``."""
     paused_by_node = models.CharField(max_length=60, blank=True)
     """The node at whose end that was, blank when somebody paused it at once."""
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -254,33 +254,33 @@ class StepRun(Job):
     @classmethod
     def claim(cls, pk: Any) -> Self | None:
         """Take a ready step, unless this worker's code would do something else than the run was started with."""
-        from pipelines import codes
+        from pipelines.running import codes
 
         return super().claim(pk) if codes.may_do(pk) else None
 
     def note_begin(self) -> None:
         """Begin the record of this attempt."""
-        from pipelines import attempts
+        from pipelines.running import attempts
 
         attempts.begin(self)
 
     def note_end(self, outcome: str, *, error: str = "", action: str = "", trace: str = "") -> None:
         """End the record of this attempt."""
-        from pipelines import attempts
+        from pipelines.running import attempts
 
         attempts.end(self, outcome, error=error, action=action, trace=trace)
 
     @classmethod
     def note_lost(cls) -> None:
         """End the records of attempts that lost their lease."""
-        from pipelines import attempts
+        from pipelines.running import attempts
 
         attempts.close_lost()
 
     @classmethod
     def settle(cls) -> None:
         """Bring runs up to date with steps that the reaper moved."""
-        from pipelines import runs
+        from pipelines.running import runs
 
         runs.advance_stale()
 
@@ -288,7 +288,7 @@ class StepRun(Job):
 class StepAttempt(models.Model):
     """One try of one step: who made it, when, how it ended, and what it used. Never changed once it has ended.
 
-    Sizes in bytes, None where the machine does not tell. See ``pipelines.attempts``, the only writer.
+    Sizes in bytes, None where the machine does not tell. See ``pipelines.running.attempts``, the only writer.
     """
 
     class Outcome(models.TextChoices):
@@ -322,7 +322,7 @@ class StepAttempt(models.Model):
     bytes_read = models.BigIntegerField(null=True, blank=True)
     bytes_written = models.BigIntegerField(null=True, blank=True)
     replaced_at = models.DateTimeField(null=True, blank=True)
-    """When its result was put aside because the step was to be done again; see ``pipelines.redoing``."""
+    """When its result was put aside because the step was to be done again; see ``pipelines.running.redoing``."""
     summary: Any = models.JSONField(default=dict)
     """The step's summary, kept when the result was put aside."""
     curves: Any = models.JSONField(default=dict)
@@ -442,7 +442,7 @@ class TeacherCall(models.Model):
 
 
 class Schedule(models.Model):
-    """Starts runs of a pipeline by itself: at an hour, or when a dataset gets a new version. See ``pipelines.schedules``."""
+    """Starts runs of a pipeline by itself: at an hour, or when a dataset gets a new version. See ``pipelines.running.schedules``."""
 
     class Every(models.TextChoices):
         """What makes it due."""

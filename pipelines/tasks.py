@@ -6,7 +6,7 @@ from celery import shared_task
 @shared_task(ignore_result=True)
 def start_scheduled() -> None:
     """Start the runs of the schedules that are due."""
-    from pipelines import schedules
+    from pipelines.running import schedules
 
     schedules.start_due()
 
@@ -14,9 +14,9 @@ def start_scheduled() -> None:
 @shared_task(ignore_result=True)
 def execute_step(step_run_id: str) -> None:
     """Do one attempt of the step that is next in the queue of the one that rang: that one, or a better one."""
-    from pipelines import scheduling
-    from pipelines.executor import execute_next
     from pipelines.models import StepRun
+    from pipelines.running import scheduling
+    from pipelines.running.executor import execute_next
 
     queue = StepRun.objects.filter(pk=step_run_id).values_list("queue", flat=True).first()
     if queue is not None and execute_next(queue) is not None:

@@ -1,6 +1,6 @@
 """What is told to whom, in the app, by e-mail and to webhooks: written in the transaction in which it happened.
 
-Nothing here knows what a run is: the callers (``pipelines.news``, ``studio.comments``) bring plain words. The messages that
+Nothing here knows what a run is: the callers (``pipelines.running.news``, ``studio.comments``) bring plain words. The messages that
 leave the house are :class:`~studio.models.Delivery` jobs, sent by ``studio.deliveries`` after the commit.
 """
 

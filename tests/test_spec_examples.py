@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import spec as specs
 from pipelines.samples import templates
+from pipelines.specs import spec as specs
 
 ROOT = Path(__file__).resolve().parents[1]
 FENCED = re.compile(r"^```ya?ml\n(.*?)^```", re.DOTALL | re.MULTILINE)

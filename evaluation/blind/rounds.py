@@ -13,10 +13,10 @@ from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
 from evaluation.blind import results
+from evaluation.boards.tables import open_items
 from evaluation.models import BlindItem, BlindReview, BlindSeat, BlindTask, Scorecard
 from evaluation.models.blind import BlindKind, BlindPlan
 from evaluation.signoff.records import subject_of
-from evaluation.tables import open_items
 from studio import audit
 from studio.lib.errors import StudioError
 from studio.models import Membership, Role, Workspace

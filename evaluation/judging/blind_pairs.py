@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluation.figures.scoring import estimate
 from evaluation.judging.verdict_file import file_of, read_verdicts
 from evaluation.models import BlindReview, BlindTask, Scorecard
 from evaluation.models.blind import BlindKind
-from evaluation.scoring import estimate
 from evaluation.statistics import cohen_kappa_estimate, wilson
 
 MEANT = {"first": "win", "second": "loss", "both": "tie", "neither": "tie"}

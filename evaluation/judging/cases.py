@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.item_columns import ITEMS_FILE, column
-from evaluation.marks import read_marks
+from evaluation.rows.columns import ITEMS_FILE, column
+from evaluation.rows.marks import read_marks
 from studio.lib.canonical import fingerprint
 from studio.lib.errors import StepError
 from studio.lib.registry import close_matches

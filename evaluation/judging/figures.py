@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evaluation.figures.scoring import estimate
 from evaluation.judging.bench import Verdict
 from evaluation.judging.cases import GOLDEN
 from evaluation.judging.rubrics import levels, normal
-from evaluation.scoring import estimate
 from evaluation.statistics import bootstrap, wilson
 from pipelines.steps.verdicts import Scale
 

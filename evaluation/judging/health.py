@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evaluation.figures.scoring import estimate
 from evaluation.judging.families import families_of, kin
 from evaluation.judging.figures import MOST_REASONS, Tally
 from evaluation.judging.rubrics import normal
-from evaluation.scoring import estimate
 from evaluation.statistics import bootstrap, kendall_tau_b
 from evaluation.wording import percent
 from pipelines.steps.verdicts import Scale

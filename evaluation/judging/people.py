@@ -8,8 +8,8 @@ from itertools import combinations
 from statistics import fmean, median_low
 from typing import Any, NamedTuple
 
+from evaluation.figures.scoring import estimate
 from evaluation.judging.rubrics import levels
-from evaluation.scoring import estimate
 from evaluation.statistics import bootstrap, kendall_tau, weighted_kappa_estimate, wilson
 from pipelines.steps.verdicts import Scale
 

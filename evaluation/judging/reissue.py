@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evaluation.item_columns import ITEMS_FILE, column
-from evaluation.items import hidden_columns
-from evaluation.marks import MARKS_FILE, write_marks
-from evaluation.previews import DATA_FILE, PLACES_FILE, PreviewWriter
+from evaluation.rows.columns import ITEMS_FILE, column
+from evaluation.rows.items import hidden_columns
+from evaluation.rows.marks import MARKS_FILE, write_marks
+from evaluation.rows.previews import DATA_FILE, PLACES_FILE, PreviewWriter
 from vault import store
 
 MADE_ANEW = frozenset({ITEMS_FILE, MARKS_FILE, DATA_FILE, PLACES_FILE, "report.json", store.MANIFEST})

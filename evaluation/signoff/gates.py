@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from evaluation.metric_names import Named, named
+from evaluation.figures.metric_names import Named, named
 from evaluation.models import Scorecard, Tone
 from evaluation.signoff.freezing import exported, line_of
 from evaluation.signoff.policy import Policy

@@ -8,11 +8,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from evaluation.models import Decision, Scorecard, SignOff, SignOffState
-from evaluation.scorecards import scorecard_of
+from evaluation.report.scorecards import scorecard_of
 from evaluation.signoff.records import author_of, newest, roles_of, rules_of
 from evaluation.signoff.standing import may_decide
-from pipelines import news, runs
 from pipelines.models import StepRun
+from pipelines.running import news, runs
 from studio.jobs import State
 from studio.models import Workspace
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from pydantic import model_validator
 
-from evaluation.held_out import take_rows
-from evaluation.outside import answer_row, candidate_name, free_label, read_candidates, write_candidates
+from evaluation.candidates.outside import answer_row, candidate_name, free_label, read_candidates, write_candidates
+from evaluation.figures.held_out import take_rows
 from pipelines.recipes.chat import apply_view
 from pipelines.steps import base, sieve
 from pipelines.steps.asking import NOT_ASKED, Find, cause_of, chunks

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import field_validator, model_validator
 
 from evaluation.advice import seen_discordance, what_rows_show
-from evaluation.asking import Session, ask_candidates
-from evaluation.clusters import AUTO, NONE, PROMPT, SOURCE
-from evaluation.held_out import find_setting, sampling_notes, take_rows
-from evaluation.items import ITEMS_FILE, write_items
-from evaluation.leakage import check_leakage
-from evaluation.meaning import learn_meanings
-from evaluation.measures import measure_rows
-from evaluation.metric_settings import EXAMPLE, LONGEST, read_settings
+from evaluation.candidates.asking import Session, ask_candidates
+from evaluation.candidates.meaning import learn_meanings
+from evaluation.candidates.outside import outside_candidates
+from evaluation.figures.clusters import AUTO, NONE, PROMPT, SOURCE
+from evaluation.figures.held_out import find_setting, sampling_notes, take_rows
+from evaluation.figures.leakage import check_leakage
+from evaluation.figures.metric_settings import EXAMPLE, LONGEST, read_settings
+from evaluation.figures.own_metrics import EXAMPLE as OWN_EXAMPLE
+from evaluation.figures.own_metrics import LONGEST as LONGEST_OWN
+from evaluation.figures.own_metrics import check_measure, read_own
+from evaluation.figures.slices import FIELDS
 from evaluation.metrics.base import judges
 from evaluation.metrics.own import Own
-from evaluation.outside import outside_candidates
-from evaluation.own_metrics import EXAMPLE as OWN_EXAMPLE
-from evaluation.own_metrics import LONGEST as LONGEST_OWN
-from evaluation.own_metrics import check_measure, read_own
-from evaluation.report import DEFAULT_METRICS, Options, build_report, load_metrics
-from evaluation.report_facts import facts_of, same_student_note, summary_of
-from evaluation.slices import FIELDS
+from evaluation.report.document import DEFAULT_METRICS, Options, build_report, load_metrics
+from evaluation.report.facts import facts_of, same_student_note, summary_of
+from evaluation.rows.items import ITEMS_FILE, write_items
+from evaluation.rows.measures import measure_rows
 from evaluation.statistics import DISCORDANCE
 from pipelines.steps import base
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
@@ -274,11 +274,11 @@ class Evaluate(base.Step):
         return StepResult({"report": Output(folder, summary_of(report))}, summary_of(report))
 
     def record(self, step_run: Any, result: StepResult) -> None:
-        from evaluation.scorecards import record_scorecard
+        from evaluation.report.scorecards import record_scorecard
 
         record_scorecard(step_run)
 
     def put_aside(self, step_run: Any) -> None:
-        from evaluation.scorecards import put_aside
+        from evaluation.report.scorecards import put_aside
 
         put_aside(step_run)

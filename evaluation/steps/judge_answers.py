@@ -11,7 +11,6 @@ from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from evaluation.item_columns import ITEMS_FILE
 from evaluation.judging import people
 from evaluation.judging.asking import Bill, judge, read_questions, spool_repairs, write_cases
 from evaluation.judging.bench import Bench, Form
@@ -22,6 +21,7 @@ from evaluation.judging.record import Setting, close, describe, headline
 from evaluation.judging.reissue import grade_items, take_over
 from evaluation.judging.rubrics import Preset, normal, rubric_id, rubric_of
 from evaluation.judging.verdict_file import file_of, write_verdicts
+from evaluation.rows.columns import ITEMS_FILE
 from pipelines.steps import base
 from pipelines.steps.asking import Find
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
@@ -199,12 +199,12 @@ class JudgeAnswers(base.Step):
         return StepResult({"report": Output(folder, summary)}, summary)
 
     def record(self, step_run: Any, result: StepResult) -> None:
-        from evaluation.scorecards import record_scorecard
+        from evaluation.report.scorecards import record_scorecard
 
         record_scorecard(step_run)
 
     def put_aside(self, step_run: Any) -> None:
-        from evaluation.scorecards import put_aside
+        from evaluation.report.scorecards import put_aside
 
         put_aside(step_run)
 

@@ -15,10 +15,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from evaluation.blind import rounds
 from evaluation.blind.show import people_of, shown
+from evaluation.boards.tables import open_items
 from evaluation.models import BlindReview, BlindTask, Scorecard
 from evaluation.models.blind import BlindKind, BlindPlan
-from evaluation.scorecards import read_report
-from evaluation.tables import open_items
+from evaluation.report.scorecards import read_report
 from evaluation.views.evaluations import find
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_safe
 
 from evaluation.breakeven import HORIZON, calculate, picture, sensitivity, spent
 from evaluation.breakeven_form import BreakevenForm, measured
+from evaluation.report.scorecards import read_report
 from evaluation.routing.bundle import bundle
-from evaluation.scorecards import read_report
 from evaluation.views.evaluations import find
 from studio.access import WorkspaceRequest, role_required
 

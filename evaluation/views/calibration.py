@@ -16,7 +16,7 @@ from evaluation.judging.health import ENOUGH
 from evaluation.judging.rubrics import levels, said
 from evaluation.judging.show import confusion_view, signed
 from evaluation.models import Scorecard
-from evaluation.scorecards import read_report
+from evaluation.report.scorecards import read_report
 from evaluation.views.evaluations import find
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError

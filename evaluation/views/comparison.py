@@ -11,9 +11,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from evaluation import comparison
-from pipelines import side_by_side
+from evaluation.boards import comparison
 from pipelines.models import Run
+from pipelines.watching import side_by_side
 from studio.access import WorkspaceRequest, role_required
 
 OFFERED = 40

@@ -13,16 +13,16 @@ from django.urls import reverse
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from evaluation import report_text
 from evaluation.blind.show import closed_of
+from evaluation.boards.tables import open_items
 from evaluation.judging.golden import with_people
+from evaluation.losses.outcome import round_view
 from evaluation.models import Scorecard
-from evaluation.report_page import report_context, sample_rows, since_earlier, title_of
-from evaluation.round_page import round_view
-from evaluation.scorecards import read_report
+from evaluation.report import text as report_text
+from evaluation.report.page import report_context, sample_rows, since_earlier, title_of
+from evaluation.report.scorecards import read_report
+from evaluation.report.standalone import MOST_ROWS, PDF_ROWS, NoPdf, render_file, render_pdf
 from evaluation.signoff.box import box_for, states_of
-from evaluation.standalone import MOST_ROWS, PDF_ROWS, NoPdf, render_file, render_pdf
-from evaluation.tables import open_items
 from studio.access import WorkspaceRequest, role_required
 
 PAGE = 50

@@ -12,9 +12,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from evaluation import explorer_page, flagging, hard_rows
+from evaluation.boards.tables import open_items
 from evaluation.models import FlaggedRow, Scorecard
-from evaluation.tables import open_items
+from evaluation.rows import flagging, hard_rows
+from evaluation.rows import page as explorer_page
 from evaluation.views.evaluations import find
 from evaluation.views.rows import read_earlier
 from studio.access import WorkspaceRequest, role_required

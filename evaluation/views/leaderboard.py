@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_safe
 
-from evaluation.leaderboard import KINDS, MOST_HEADS, Entry, boards_of, heads_of, pick_metric, trends_of
-from evaluation.metric_names import judging, own_of
+from evaluation.boards.leaderboard import KINDS, MOST_HEADS, Entry, boards_of, heads_of, pick_metric, trends_of
+from evaluation.boards.since import Shared, share
+from evaluation.boards.tables import open_items
+from evaluation.figures.metric_names import judging, own_of
 from evaluation.models import Scorecard
-from evaluation.since import Shared, share
-from evaluation.tables import open_items
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError
 

@@ -11,10 +11,11 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from evaluation import losing, losing_page
+from evaluation.boards.tables import open_items
+from evaluation.losses import losing
+from evaluation.losses import page as losing_page
 from evaluation.models import Scorecard
-from evaluation.scorecards import read_report
-from evaluation.tables import open_items
+from evaluation.report.scorecards import read_report
 from evaluation.views.evaluations import find
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import LIVE, State

@@ -13,12 +13,15 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from evaluation import losing, losing_page, next_rounds
-from evaluation.next_round_form import NextRoundForm
-from evaluation.scorecards import read_report
+from evaluation.losses import losing
+from evaluation.losses import page as losing_page
+from evaluation.losses import starting as next_rounds
+from evaluation.losses.form import NextRoundForm
+from evaluation.report.scorecards import read_report
 from evaluation.views.evaluations import find
-from pipelines import runs, spec_diff
-from pipelines import spec as specs
+from pipelines.running import runs
+from pipelines.specs import diff as spec_diff
+from pipelines.specs import spec as specs
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError
 

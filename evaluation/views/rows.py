@@ -9,14 +9,15 @@ from django.http import Http404, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from evaluation import explorer_page, flagging, origins
-from evaluation.explorer import ItemTable
-from evaluation.explorer_page import Address
+from evaluation.boards.tables import CHOICES, default_earlier, earlier_cards, open_items
 from evaluation.judging.show import row_verdicts
 from evaluation.judging.verdict_file import file_of, verdicts_on
 from evaluation.models import Scorecard
-from evaluation.scorecards import read_report
-from evaluation.tables import CHOICES, default_earlier, earlier_cards, open_items
+from evaluation.report.scorecards import read_report
+from evaluation.rows import flagging, origins
+from evaluation.rows import page as explorer_page
+from evaluation.rows.explorer import ItemTable
+from evaluation.rows.page import Address
 from evaluation.views.evaluations import find
 from studio.access import WorkspaceRequest, role_required
 from studio.models import Role

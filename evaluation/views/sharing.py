@@ -15,13 +15,13 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from evaluation import sharing
 from evaluation.blind.show import closed_of
+from evaluation.boards.tables import open_items
 from evaluation.models import ReportShare
-from evaluation.report_page import file_rows, report_context, since_earlier
-from evaluation.scorecards import read_report
+from evaluation.report import sharing
+from evaluation.report.page import file_rows, report_context, since_earlier
+from evaluation.report.scorecards import read_report
 from evaluation.signoff.records import newest, settle
-from evaluation.tables import open_items
 from evaluation.views.evaluations import find
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError

@@ -15,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from pydantic import ValidationError
 
-from evaluation.metric_names import Named, judging, own_of
+from evaluation.figures.metric_names import Named, judging, own_of
 from evaluation.models import Scorecard, SignOffPolicy
 from evaluation.signoff import freezing, policy, records
 from evaluation.signoff.box import box_for

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from pipelines import planning
-from pipelines import spec as specs
+from pipelines.building import planning
 from pipelines.samples import templates
 from pipelines.samples.templates import Template
+from pipelines.specs import spec as specs
 from studio.models import Workspace
 from studio.templatetags.ui import duration
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from pipelines import drafts, runs
-from pipelines import spec as specs
+from pipelines.building import drafts
 from pipelines.models import Run
+from pipelines.running import runs
 from pipelines.samples import bank_transactions as bank
+from pipelines.specs import spec as specs
 from studio.lib.canonical import file_sha256
 from studio.models import Workspace
 from vault import ingest, store

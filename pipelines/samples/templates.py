@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines import pictures
-from pipelines import spec as specs
+from pipelines.building import pictures
 from pipelines.samples import tickets
 from pipelines.samples.tickets import Ticket
+from pipelines.specs import spec as specs
 from studio.lib.params import parse_form
 from studio.lib.registry import UnknownName, close_matches
 from studio.registries import STEPS, TEACHERS

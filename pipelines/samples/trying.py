@@ -7,8 +7,9 @@ import uuid
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from pipelines import drafts, runs
+from pipelines.building import drafts
 from pipelines.models import Pipeline, Run
+from pipelines.running import runs
 from pipelines.samples import templates
 from studio.lib.canonical import fingerprint
 from studio.models import Workspace

@@ -57,7 +57,7 @@ class StepResult:
 
 
 class Context(Protocol):
-    """What a running step may ask of the Studio. Implemented by ``pipelines.context.StepContext``."""
+    """What a running step may ask of the Studio. Implemented by ``pipelines.running.context.StepContext``."""
 
     @property
     def scratch(self) -> Path:
@@ -92,7 +92,7 @@ class Context(Protocol):
         self, module: str, config: Mapping[str, Any], on_event: Callable[[dict[str, Any]], None] | None = None
     ) -> dict[str, Any]:
         """Run ``python -m module`` in its own process group and return its ``result`` event; progress, metric and log
-        events are handled already. See ``pipelines.child``."""
+        events are handled already. See ``pipelines.running.child``."""
 
 
 class Step:

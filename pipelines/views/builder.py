@@ -14,10 +14,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 from pydantic import ValidationError
 
-from pipelines import catalogue, drafts, editing, outline, planning, subjects
-from pipelines import spec as specs
+from pipelines import subjects
+from pipelines.building import catalogue, drafts, editing, outline, planning
+from pipelines.building.stepforms import FormField, form_fields
 from pipelines.models import Pipeline, Run, StepRun
-from pipelines.stepforms import FormField, form_fields
+from pipelines.specs import spec as specs
 from pipelines.views import canvas
 from pipelines.views.lookup import get_pipeline, judge
 from studio.access import WorkspaceRequest, role_required

@@ -9,10 +9,12 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from pipelines import catalogue, drafts, planning, runpages, subjects
-from pipelines import spec as specs
+from pipelines import subjects
+from pipelines.building import catalogue, drafts, planning
 from pipelines.models import Pipeline, Run
+from pipelines.specs import spec as specs
 from pipelines.views.lookup import get_pipeline_head, judge
+from pipelines.watching import runpages
 from studio.access import WorkspaceRequest, role_required
 
 

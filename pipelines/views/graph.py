@@ -10,7 +10,8 @@ from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_POST
 
-from pipelines import drafts, editing, subjects
+from pipelines import subjects
+from pipelines.building import drafts, editing
 from pipelines.models import Pipeline
 from pipelines.views import builder
 from pipelines.views.lookup import get_pipeline

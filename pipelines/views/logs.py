@@ -11,12 +11,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from pipelines import logs
-from pipelines.context import log_path
 from pipelines.models import Run, StepRun
-from pipelines.runpages import StepView, step_view, step_views
+from pipelines.running import logs
+from pipelines.running.context import log_path
 from pipelines.views.runs import get_run, get_step
 from pipelines.views.runtabs import page
+from pipelines.watching.runpages import StepView, step_view, step_views
 from studio.access import WorkspaceRequest, role_required
 
 PAGE = 50

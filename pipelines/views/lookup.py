@@ -7,8 +7,8 @@ from typing import Any
 
 from django.shortcuts import get_object_or_404
 
-from pipelines import spec as specs
 from pipelines.models import Pipeline
+from pipelines.specs import spec as specs
 from studio.access import WorkspaceRequest
 
 

@@ -10,8 +10,8 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from pipelines.models import StepOutput, StepRun
-from pipelines.runpages import step_view
 from pipelines.views.runs import get_step
+from pipelines.watching.runpages import step_view
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError
 from vault import exports, store

@@ -12,8 +12,8 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from pipelines import own_templates
-from pipelines.forms import OwnTemplateForm, UseTemplateForm
+from pipelines.building import own_templates
+from pipelines.building.forms import OwnTemplateForm, UseTemplateForm
 from pipelines.models import PipelineTemplate
 from pipelines.views.lookup import get_pipeline
 from studio.access import WorkspaceRequest, role_required

@@ -12,8 +12,8 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from pipelines import drafts, own_templates
-from pipelines.forms import TemplateForm
+from pipelines.building import drafts, own_templates
+from pipelines.building.forms import TemplateForm
 from pipelines.models import Pipeline, Run
 from pipelines.samples import estimates, templates, trying
 from studio import audit

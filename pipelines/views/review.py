@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from pipelines.models import StepRun
-from pipelines.runpages import step_view
 from pipelines.views.steps import decide_url
+from pipelines.watching.runpages import step_view
 from studio import waiting
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State

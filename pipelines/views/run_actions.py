@@ -12,11 +12,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from pipelines import commandline, comparing, drafts, pausing, redoing, runs, spec_diff
-from pipelines import spec as specs
+from pipelines.building import drafts
 from pipelines.models import Force, Run
+from pipelines.running import pausing, redoing, runs
+from pipelines.specs import diff as spec_diff
+from pipelines.specs import spec as specs
 from pipelines.steps.teaching import TeacherParams
 from pipelines.views.runs import get_run, get_step
+from pipelines.watching import commandline, comparing
 from studio import audit
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError

@@ -12,11 +12,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_POST, require_safe
 
-from pipelines import attempts, commandline, comparing, runlist, runs, timeline
-from pipelines import spec as specs
 from pipelines.models import Pipeline, Priority, Run, StepRun
-from pipelines.runpages import StepView, graph, output_views, step_views, total_cost
+from pipelines.running import attempts, runs
+from pipelines.specs import spec as specs
 from pipelines.views import builder, lookup, starting
+from pipelines.watching import commandline, comparing, runlist, timeline
+from pipelines.watching.runpages import StepView, graph, output_views, step_views, total_cost
 from studio import polling
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State

@@ -8,11 +8,12 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from pipelines import attempts, commandline, rundata, timeline
-from pipelines import spec as specs
 from pipelines.models import Run
-from pipelines.runpages import StepView, shown, step_views
+from pipelines.running import attempts
+from pipelines.specs import spec as specs
 from pipelines.views.runs import get_run, head
+from pipelines.watching import commandline, rundata, timeline
+from pipelines.watching.runpages import StepView, shown, step_views
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.params import describe
 from studio.registries import STEPS

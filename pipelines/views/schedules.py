@@ -14,10 +14,11 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from pipelines import overrides, schedules
-from pipelines import spec as specs
-from pipelines.forms import ScheduleForm
+from pipelines.building import overrides
+from pipelines.building.forms import ScheduleForm
 from pipelines.models import Pipeline, Schedule
+from pipelines.running import schedules
+from pipelines.specs import spec as specs
 from pipelines.views import starting
 from pipelines.views.lookup import get_pipeline, judge
 from studio.access import WorkspaceRequest, role_required

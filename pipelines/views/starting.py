@@ -14,12 +14,13 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from pipelines import overrides, runs
-from pipelines import spec as specs
+from pipelines.building import overrides
+from pipelines.building.stepforms import FormField, form_fields
 from pipelines.models import Pipeline, Run
-from pipelines.runpages import shown
-from pipelines.stepforms import FormField, form_fields
+from pipelines.running import runs
+from pipelines.specs import spec as specs
 from pipelines.views.lookup import get_pipeline, judge
+from pipelines.watching.runpages import shown
 from studio.access import WorkspaceRequest, role_required
 from studio.lib import params as params_lib
 from studio.lib.params import describe

@@ -10,13 +10,13 @@ from django.http import FileResponse, Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from pipelines import attempts, redoing, runs
-from pipelines.context import log_path
+from pipelines.building.stepforms import FormField, form_fields
 from pipelines.models import StepRun
-from pipelines.runpages import metric_chart, output_views, shown, step_view, summary_items
-from pipelines.stepforms import FormField, form_fields
+from pipelines.running import attempts, redoing, runs
+from pipelines.running.context import log_path
 from pipelines.views import logs
 from pipelines.views.runs import get_step
+from pipelines.watching.runpages import metric_chart, output_views, shown, step_view, summary_items
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
 from studio.lib.errors import StudioError

@@ -11,10 +11,13 @@ from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from pipelines import drafts, runs, spec_diff, spec_schema
-from pipelines import spec as specs
-from pipelines.forms import ImportForm
+from pipelines.building import drafts
+from pipelines.building.forms import ImportForm
 from pipelines.models import Pipeline, PipelineVersion
+from pipelines.running import runs
+from pipelines.specs import diff as spec_diff
+from pipelines.specs import schema as spec_schema
+from pipelines.specs import spec as specs
 from pipelines.views.lookup import get_pipeline, judge
 from studio import audit
 from studio.access import WorkspaceRequest, role_required

@@ -8,7 +8,8 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from pipelines import drafts, subjects
+from pipelines import subjects
+from pipelines.building import drafts
 from studio import comments
 from studio.models import Comment, Workspace
 from tests.browser.accessibility import find_faults

@@ -12,9 +12,9 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from evaluation.candidates.predictions import Candidate, Prediction, teacher_of
 from evaluation.models import Scorecard
-from evaluation.predictions import Candidate, Prediction, teacher_of
-from evaluation.report import Options
+from evaluation.report.document import Options
 from pipelines.models import StepOutput
 from studio.models import Workspace
 from tests.browser.accessibility import find_faults

@@ -14,10 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from evaluation import sharing
 from evaluation.models import Scorecard
-from pipelines import drafts, own_templates, runs, schedules
+from evaluation.report import sharing
+from pipelines.building import drafts, own_templates
 from pipelines.models import Pipeline, PipelineTemplate, Schedule
+from pipelines.running import runs, schedules
 from studio import webhooks
 from studio.models import Notification, Webhook, Worker, Workspace
 from tests.browser.test_pages import check

@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from evaluation.candidates.predictions import Candidate, Prediction, teacher_of
 from evaluation.models import Scorecard
-from evaluation.predictions import Candidate, Prediction, teacher_of
-from evaluation.report import Options
+from evaluation.report.document import Options
 from studio.models import Workspace
 from tests.browser.accessibility import find_faults
 from tests.evaluation.conftest import LABELS, make_candidate, make_rows, record_evaluation

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Page, expect
 
-from pipelines import drafts
+from pipelines.building import drafts
 from pipelines.models import Pipeline
 from studio.models import Workspace
 from tests.browser.accessibility import find_faults

@@ -9,9 +9,10 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from pipelines import attempts, drafts, runs
-from pipelines.context import log_path
+from pipelines.building import drafts
 from pipelines.models import MetricPoint, Run, StepRun
+from pipelines.running import attempts, runs
+from pipelines.running.context import log_path
 from studio.jobs import State
 from studio.models import Workspace
 from studio.registries import STEPS

@@ -20,9 +20,10 @@ django.setup()
 from django.db import close_old_connections, connection, connections  # noqa: E402
 from django.db.utils import InterfaceError, OperationalError  # noqa: E402
 
-from pipelines import drafts, runs  # noqa: E402
-from pipelines import spec as specs  # noqa: E402
+from pipelines.building import drafts  # noqa: E402
 from pipelines.models import Pipeline, Run, StepRun  # noqa: E402
+from pipelines.running import runs  # noqa: E402
+from pipelines.specs import spec as specs  # noqa: E402
 from studio.jobs import State  # noqa: E402
 from studio.models import Workspace  # noqa: E402
 from tests.chaos import blows, books, witness  # noqa: E402

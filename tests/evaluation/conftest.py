@@ -12,13 +12,14 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from evaluation.items import write_items
+from evaluation.candidates.predictions import Candidate, Prediction, teacher_of
 from evaluation.models import Scorecard
-from evaluation.predictions import Candidate, Prediction, teacher_of
-from evaluation.report import Options, build_report
-from evaluation.scorecards import record_scorecard
-from pipelines import drafts, runs
+from evaluation.report.document import Options, build_report
+from evaluation.report.scorecards import record_scorecard
+from evaluation.rows.items import write_items
+from pipelines.building import drafts
 from pipelines.models import Pipeline, PipelineVersion, Run, StepOutput, StepRun
+from pipelines.running import runs
 from studio.jobs import State
 from studio.models import Workspace
 from studio.registries import STEPS

@@ -11,9 +11,11 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
-from pipelines import commandline, drafts, runs
-from pipelines import spec as specs
+from pipelines.building import drafts
 from pipelines.models import Pipeline, Run
+from pipelines.running import runs
+from pipelines.specs import spec as specs
+from pipelines.watching import commandline
 from studio.jobs import State
 from studio.models import Workspace
 from tests.pipelines.toys import CALLS, TABLE, chain

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from pipelines import drafts, executor, runs
-from pipelines.context import StepContext
+from pipelines.building import drafts
 from pipelines.models import Run, StepRun
+from pipelines.running import executor, runs
+from pipelines.running.context import StepContext
 from studio.jobs import State
 from studio.models import Workspace
 from tests.journeys.students import whole_path, write_things

@@ -1,4 +1,4 @@
-"""Child programs for the tests of ``pipelines.child``: ``python -m tests.pipelines.children CONFIG`` does as told."""
+"""Child programs for the tests of ``pipelines.running.child``: ``python -m tests.pipelines.children CONFIG`` does as told."""
 
 import json
 import os

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipelines import drafts, runs
+from pipelines.building import drafts
 from pipelines.models import Run
+from pipelines.running import runs
 from studio.models import Workspace
 from studio.registries import STEPS
 from tests.pipelines import toys

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from pipelines import drafts, runs, samples
-from pipelines import spec as specs
+from pipelines import samples
+from pipelines.building import drafts
 from pipelines.models import Pipeline, Run
+from pipelines.running import runs
 from pipelines.samples import bank_transactions as bank
 from pipelines.samples import project, templates
+from pipelines.specs import spec as specs
 from studio.jobs import State
 from studio.lib.registry import UnknownName
 from studio.models import Workspace

@@ -7,7 +7,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from pipelines import drafts, subjects
+from pipelines import subjects
+from pipelines.building import drafts
 from pipelines.models import Pipeline
 from studio import comments
 from studio.models import Workspace

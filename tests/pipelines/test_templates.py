@@ -12,10 +12,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from pipelines import planning, runs
-from pipelines import spec as specs
+from pipelines.building import planning
 from pipelines.models import Pipeline, Run
+from pipelines.running import runs
 from pipelines.samples import templates, tickets, trying
+from pipelines.specs import spec as specs
 from studio.jobs import State
 from studio.models import Workspace
 from studio.registries import STEPS

@@ -12,8 +12,8 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from pipelines import pausing, runs
 from pipelines.models import Run, StepAttempt, StepRun
+from pipelines.running import pausing, runs
 from studio import jobs
 from studio.jobs import State
 from studio.lib.errors import Cancelled

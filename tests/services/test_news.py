@@ -6,8 +6,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from pipelines import drafts, runs
+from pipelines.building import drafts
 from pipelines.models import StepRun
+from pipelines.running import runs
 from studio.jobs import State
 from studio.models import Delivery, Notification, Webhook, Workspace
 from tests.pipelines.conftest import toy_steps as toy_steps

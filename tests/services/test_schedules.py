@@ -7,12 +7,13 @@ from datetime import time, timedelta
 import pytest
 from django.utils import timezone
 
-from pipelines import drafts, schedules
+from pipelines.building import drafts
 from pipelines.models import Run, Schedule
+from pipelines.running import schedules
 from studio.models import Workspace
 from tests.conftest import make_member
 from tests.pipelines.conftest import toy_steps as toy_steps
-from tests.pipelines.test_schedules import add_version
+from tests.pipelines.running.test_schedules import add_version
 from tests.pipelines.toys import chain
 from tests.services.test_postgres_and_redis import in_threads
 from vault.models import Dataset

@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 from pytest_django.fixtures import Settings
 
-from pipelines import drafts, runs, scheduling
+from pipelines.building import drafts
 from pipelines.models import StepRun
+from pipelines.running import runs, scheduling
 from studio.jobs import State
 from studio.models import Workspace
 from tests.pipelines.conftest import toy_steps as toy_steps

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from pipelines.context import scratch_name
 from pipelines.models import Pipeline, PipelineVersion, Run, StepRun
+from pipelines.running.context import scratch_name
 from studio.celery import app
 from studio.jobs import State
 from studio.models import Workspace

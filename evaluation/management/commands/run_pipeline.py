@@ -15,12 +15,13 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.text import slugify
 
-from evaluation import report_text
 from evaluation.models import Scorecard
-from evaluation.scorecards import read_report, scorecard_of
-from pipelines import codes, drafts, overrides, runs
-from pipelines import spec as specs
+from evaluation.report import text as report_text
+from evaluation.report.scorecards import read_report, scorecard_of
+from pipelines.building import drafts, overrides
 from pipelines.models import Force, Run, StepRun
+from pipelines.running import codes, runs
+from pipelines.specs import spec as specs
 from studio.accounts import ensure_workspace
 from studio.jobs import State
 from studio.lib.errors import StudioError

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation.items import write_items
-from evaluation.predictions import Candidate, Prediction, teacher_of
-from evaluation.report import Options, build_report
+from evaluation.candidates.predictions import Candidate, Prediction, teacher_of
+from evaluation.report.document import Options, build_report
+from evaluation.rows.items import write_items
 from pipelines.steps.base import Context, InputArtifact, Output, Port, Step, StepResult
 from studio.lib.params import BaseParams, param
 from vault.rows import Row, assistant

@@ -8,7 +8,7 @@ from evaluation.blind import rounds
 from evaluation.judging.blind_pairs import compared, majority
 from evaluation.judging.golden import with_people
 from evaluation.models import Scorecard
-from evaluation.scorecards import read_report
+from evaluation.report.scorecards import read_report
 
 
 def test_most_votes_decide_and_none_leading_is_a_tie() -> None:

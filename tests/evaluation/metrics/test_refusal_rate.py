@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from evaluation.candidates.predictions import Candidate, Prediction
+from evaluation.figures.scoring import judge
 from evaluation.metrics.base import Item, judges
 from evaluation.metrics.refusal_rate import RefusalRate
-from evaluation.predictions import Candidate, Prediction
-from evaluation.scoring import judge
 from vault.rows import Row, assistant
 
 

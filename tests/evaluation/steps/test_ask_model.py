@@ -12,11 +12,12 @@ from django.urls import reverse
 from pydantic import ValidationError
 from pytest_django.fixtures import Settings
 
-from evaluation.outside import read_candidates
+from evaluation.candidates.outside import read_candidates
 from evaluation.steps.ask_model import AskModel
-from pipelines import drafts, planning, runs
-from pipelines import spec as specs
+from pipelines.building import drafts, planning
 from pipelines.models import Run, StepOutput, StepRun, TeacherCall
+from pipelines.running import runs
+from pipelines.specs import spec as specs
 from studio.jobs import State
 from studio.models import Workspace
 from studio.registries import STEPS

@@ -13,12 +13,12 @@ from pydantic import ValidationError
 from pytest_django.fixtures import Settings
 
 from evaluation.advice import what_rows_show
-from evaluation.items import ITEMS_FILE
-from evaluation.outside import answer_row, write_candidates
-from evaluation.scorecards import record_scorecard, scorecard_of
+from evaluation.candidates.outside import answer_row, write_candidates
+from evaluation.report.scorecards import record_scorecard, scorecard_of
+from evaluation.rows.items import ITEMS_FILE
 from evaluation.steps.evaluate import Evaluate
-from pipelines.child import run_child
 from pipelines.models import Pipeline, PipelineVersion, Run, StepOutput
+from pipelines.running.child import run_child
 from pipelines.steps.base import InputArtifact, StepResult
 from pipelines.steps.export_gguf import ExportGguf
 from pipelines.steps.train import Train

@@ -11,15 +11,16 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from pydantic import ValidationError
 
-from evaluation.explorer import ItemTable, RowFilter
 from evaluation.judging import golden
 from evaluation.judging.verdict_file import file_of, read_verdicts
 from evaluation.models import Scorecard
-from evaluation.scorecards import read_report, scorecard_of
+from evaluation.report.scorecards import read_report, scorecard_of
+from evaluation.rows.explorer import ItemTable, RowFilter
 from evaluation.steps.judge_answers import JudgeAnswers
-from pipelines import planning, runs
-from pipelines import spec as specs
+from pipelines.building import planning
 from pipelines.models import Run, StepRun, TeacherCall
+from pipelines.running import runs
+from pipelines.specs import spec as specs
 from pipelines.steps.judge import Judge
 from studio.jobs import State
 from studio.models import Workspace

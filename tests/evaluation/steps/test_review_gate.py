@@ -9,10 +9,10 @@ from evaluation.models import Scorecard, SignOff
 from evaluation.signoff import records
 from evaluation.signoff.waiting import resume_gates
 from evaluation.tasks import settle_sign_offs, wake_gates
-from pipelines import runs
-from pipelines.executor import execute
 from pipelines.models import StepRun
-from pipelines.spec import parse, validate
+from pipelines.running import runs
+from pipelines.running.executor import execute
+from pipelines.specs.spec import parse, validate
 from studio.jobs import State
 from studio.models import AuditEvent
 from tests.evaluation.signoff.conftest import card as card

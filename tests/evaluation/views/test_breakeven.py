@@ -11,9 +11,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from evaluation.candidates.predictions import Candidate, Prediction, teacher_of
 from evaluation.models import Scorecard
-from evaluation.predictions import Candidate, Prediction, teacher_of
-from evaluation.report import Options
+from evaluation.report.document import Options
 from studio.models import Workspace
 from tests.evaluation.conftest import make_rows, record_evaluation
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from evaluation.judging import golden
 from evaluation.models import GoldenGrade, GoldenItem, GoldenSet, Scorecard
-from evaluation.scorecards import read_report, record_scorecard
+from evaluation.report.scorecards import read_report, record_scorecard
 from pipelines.models import StepRun
 from studio.models import Workspace
 

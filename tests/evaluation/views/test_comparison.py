@@ -9,9 +9,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from evaluation.candidates.predictions import Candidate
 from evaluation.models import Scorecard
-from evaluation.predictions import Candidate
-from evaluation.report import Options
+from evaluation.report.document import Options
 from pipelines.models import Run
 from studio.models import Workspace
 from tests.evaluation.conftest import LABELS, record_evaluation

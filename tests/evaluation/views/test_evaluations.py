@@ -11,9 +11,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from evaluation.candidates.predictions import Candidate
 from evaluation.models import Scorecard, Tone
-from evaluation.predictions import Candidate
-from evaluation.report import Options
+from evaluation.report.document import Options
 from studio.models import Workspace
 from tests.evaluation.conftest import LABELS, make_candidate, make_rows, record_evaluation
 from vault.rows import Row

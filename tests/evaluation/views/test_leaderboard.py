@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from evaluation.candidates.predictions import Candidate
 from evaluation.models import Scorecard
-from evaluation.predictions import Candidate
-from evaluation.report import Options
+from evaluation.report.document import Options
 from studio.models import Workspace
 from tests.evaluation.conftest import LABELS, make_candidate, make_rows, record_evaluation
 from vault import store

@@ -6,12 +6,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from evaluation import losing
+from evaluation.losses import losing
 from evaluation.models import Scorecard
-from evaluation.scorecards import read_report
+from evaluation.report.scorecards import read_report
 from studio.jobs import State
 from studio.models import Workspace
-from tests.evaluation.losses import record_losing
+from tests.evaluation.lost_rows import record_losing
 from vault import derivations
 from vault.models import Derivation
 

@@ -8,13 +8,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from evaluation import losing
+from evaluation.losses import losing
 from evaluation.models import NextRound, Scorecard
-from evaluation.scorecards import read_report
+from evaluation.report.scorecards import read_report
 from pipelines.models import Pipeline, Run
 from studio.models import Workspace
-from tests.evaluation.losses import dataset_of, record_losing, training_rows
-from tests.evaluation.test_next_round import draft
+from tests.evaluation.losses.test_next_round import draft
+from tests.evaluation.lost_rows import dataset_of, record_losing, training_rows
 from vault import derivations, store
 from vault.models import DatasetVersion
 from vault.rows import read_rows

@@ -22,8 +22,9 @@ def main(data_root: str, url: str, rows: int) -> None:
     from django.core.management import call_command
     from django.utils import timezone
 
-    from pipelines import drafts, runs
+    from pipelines.building import drafts
     from pipelines.models import Run, StepRun
+    from pipelines.running import runs
     from studio import jobs
     from studio.models import Workspace
     from studio.registries import STEPS

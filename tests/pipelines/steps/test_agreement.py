@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipelines import runs
 from pipelines.models import StepOutput, StepRun
+from pipelines.running import runs
 from pipelines.steps.agreement import Agreement, Ballot, Told, canonical, plain
 from studio.jobs import State
 from studio.lib.errors import StepError

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pipelines import drafts, runs
-from pipelines.context import StepContext
+from pipelines.building import drafts
 from pipelines.models import Run, StepRun
+from pipelines.running import runs
+from pipelines.running.context import StepContext
 from pipelines.steps.dataset import Dataset, find_version
 from studio.jobs import State
 from studio.lib.errors import StepError

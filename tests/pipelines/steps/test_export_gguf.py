@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 from pytest_django.fixtures import Settings
 
-from pipelines import child
+from pipelines.running import child
 from pipelines.steps.base import InputArtifact
 from pipelines.steps.export_gguf import (
     ExportGguf,

@@ -15,8 +15,8 @@ import pytest
 from pydantic import ValidationError
 from pytest_django.fixtures import Settings
 
-from pipelines import executor, runs
 from pipelines.models import Run, StepOutput, StepRun, TeacherCall
+from pipelines.running import executor, runs
 from pipelines.steps import teaching
 from pipelines.steps.base import InputArtifact
 from pipelines.steps.generate import Generate

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 from pytest_django.fixtures import Settings
 
-from pipelines import runs
 from pipelines.models import Run, StepOutput, StepRun, TeacherCall
+from pipelines.running import runs
 from pipelines.steps.judge import Bench, Bill, Judge, decide
 from pipelines.teachers.base import Completion
 from pipelines.teachers.storage import StoredCall

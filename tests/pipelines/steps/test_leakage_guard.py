@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipelines import drafts, runs
+from pipelines.building import drafts
 from pipelines.models import Run, StepRun
+from pipelines.running import runs
 from pipelines.steps.leakage import GROUP, LINEAGE, NEAR, NORMALISED, SAME, HeldBack, Source, find_leaks, tie_families
 from pipelines.steps.leakage_guard import LeakageGuard
 from studio.jobs import State

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 from pytest_django.fixtures import Settings
 
-from pipelines import runs
 from pipelines.models import Run, StepOutput, StepRun, TeacherCall
+from pipelines.running import runs
 from pipelines.steps.base import InputArtifact
 from pipelines.steps.more_like_these import MoreLikeThese, held_out_repeats
 from studio.jobs import State

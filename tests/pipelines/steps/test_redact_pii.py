@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipelines.child import run_child
+from pipelines.running.child import run_child
 from pipelines.steps.redact_pii import NAMES_CHILD, RedactPii, judge, named
 from pipelines.steps.redaction import redact, told
 from studio.lib.errors import StepError

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 from pytest_django.fixtures import Settings
 
-from pipelines import child
+from pipelines.running import child
 from pipelines.steps.base import InputArtifact
 from pipelines.steps.student import base_model_config
 from pipelines.steps.train import DEFAULT_MODEL, Train, base_identity, recipe_params, summary_of

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from pipelines import drafts
+from pipelines.building import drafts
 from pipelines.models import Pipeline
 from studio.models import Workspace
-from tests.pipelines.test_editing import DRAFT, edges
+from tests.pipelines.building.test_editing import DRAFT, edges
 
 pytestmark = pytest.mark.django_db
 HOME = "/w/lab/pipelines/bank/"

@@ -11,8 +11,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from pipelines import runs
 from pipelines.models import Run, StepOutput
+from pipelines.running import runs
 from tests.pipelines.toys import chain
 from vault import store
 from vault.rows import Row, write_rows

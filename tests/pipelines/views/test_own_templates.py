@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from pipelines import drafts
+from pipelines.building import drafts
 from pipelines.models import Pipeline, PipelineTemplate
 from studio.models import AuditEvent, Workspace
-from tests.pipelines.test_editing import DRAFT
+from tests.pipelines.building.test_editing import DRAFT
 from vault.models import Dataset
 
 pytestmark = pytest.mark.django_db

@@ -10,9 +10,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from pipelines import drafts, runs
-from pipelines.context import log_path
+from pipelines.building import drafts
 from pipelines.models import MetricPoint, Pipeline, Run, StepRun
+from pipelines.running import runs
+from pipelines.running.context import log_path
 from studio.jobs import State
 from studio.models import Workspace
 from tests.pipelines.toys import chain
@@ -202,7 +203,7 @@ def test_runs_of_one_state_are_listed(done: Run, viewer_client: Client) -> None:
 
 
 def test_the_spec_comes_down_as_yaml_that_runs(pipeline: Pipeline, viewer_client: Client) -> None:
-    from pipelines import spec as specs
+    from pipelines.specs import spec as specs
 
     text = viewer_client.get(reverse("pipeline_spec", args=["lab", pipeline.slug])).text
     assert specs.parse(specs.load_text(text)).as_dict() == pipeline.draft

@@ -12,8 +12,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from pipelines import runs
 from pipelines.models import Priority, Run
+from pipelines.running import runs
 from studio import jobs
 from studio.models import AuditEvent, Worker
 from tests.conftest import make_member

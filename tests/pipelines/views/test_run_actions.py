@@ -9,8 +9,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from pipelines import drafts, executor, pausing, runs
+from pipelines.building import drafts
 from pipelines.models import Run, StepRun
+from pipelines.running import executor, pausing, runs
 from studio.jobs import State
 from tests.pipelines.toys import chain
 

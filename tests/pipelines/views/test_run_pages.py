@@ -10,9 +10,10 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from pipelines import drafts, runs
-from pipelines.context import log_path
+from pipelines.building import drafts
 from pipelines.models import MetricPoint, Run, StepRun
+from pipelines.running import runs
+from pipelines.running.context import log_path
 from studio.models import Workspace
 from tests.pipelines.toys import chain
 

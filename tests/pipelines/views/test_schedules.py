@@ -9,8 +9,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from pipelines import drafts, schedules
+from pipelines.building import drafts
 from pipelines.models import Pipeline, Run, Schedule
+from pipelines.running import schedules
 from studio.models import AuditEvent, Workspace
 from tests.pipelines.toys import chain
 from vault.models import Dataset

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from pipelines import drafts
+from pipelines.building import drafts
 from pipelines.models import Pipeline, Run
 from studio.models import Workspace
 from tests.pipelines.toys import chain

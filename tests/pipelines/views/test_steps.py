@@ -8,8 +8,8 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
-from pipelines import runs
 from pipelines.models import Run, StepAttempt
+from pipelines.running import runs
 from studio.templatetags.ui import duration, filesize
 from tests.pipelines.toys import chain
 

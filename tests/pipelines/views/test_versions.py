@@ -12,11 +12,14 @@ import yaml
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from pipelines import drafts, runs, spec_diff, spec_schema
-from pipelines import spec as specs
+from pipelines.building import drafts
 from pipelines.models import Pipeline
+from pipelines.running import runs
+from pipelines.specs import diff as spec_diff
+from pipelines.specs import schema as spec_schema
+from pipelines.specs import spec as specs
 from studio.models import AuditEvent, Workspace
-from tests.pipelines.test_editing import DRAFT
+from tests.pipelines.building.test_editing import DRAFT
 
 pytestmark = pytest.mark.django_db
 HOME = "/w/lab/pipelines/bank/versions/"

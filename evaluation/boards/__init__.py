@@ -1,0 +1,1 @@
+"""Evaluations side by side and over time: boards, wins, what changed since."""

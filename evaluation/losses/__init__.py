@@ -1,0 +1,1 @@
+"""Where a student loses, and the next round that is planned from it."""

@@ -1,0 +1,1 @@
+"""Runs at work: starting, claiming, executing, pausing, doing again, and whose turn it is."""

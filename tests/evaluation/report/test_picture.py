@@ -1,0 +1,133 @@
+"""Quality, cost and latency in one picture: who stands where, who is on the front, what is said where something is unknown."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+
+from evaluation.candidates.predictions import Candidate, Prediction, teacher_of
+from evaluation.report.document import Options, build_report
+from evaluation.report.picture import Point, Spot, apart, front_of, picture
+from tests.evaluation.conftest import make_candidate, make_rows
+from vault.rows import Row
+
+
+def timed(name: str, kind: str, milliseconds: float, text: str = "card", **more: Any) -> Candidate:
+    """A candidate that answers r0 in so many milliseconds."""
+    answers = {"r0": Prediction("r0", text=text, latency_ms=milliseconds)}
+    return Candidate(name, name, kind, answers, **more)  # type: ignore[arg-type]
+
+
+def draw(rows: list[Row], candidates: list[Candidate]) -> dict[str, Any]:
+    """The picture of a report on these rows."""
+    found = picture(build_report(rows, candidates, Options(labels=["card"])))
+    assert found is not None
+    return found
+
+
+def test_the_faster_stands_to_the_left_and_the_better_above() -> None:
+    rows = make_rows([("card", "card")])
+    speed, _ = draw(rows, [timed("base", "base", 900, text="cash"), timed("student", "student", 40)])["panels"]
+    dots = {dot.role: dot for dot in speed["dots"]}
+    assert dots["student"].x < dots["base"].x
+    assert dots["student"].y < dots["base"].y
+    assert [t["text"] for t in speed["x_ticks"]] == ["10 ms", "100 ms", "1 s"]
+    assert dots["base"].low >= dots["base"].y >= dots["base"].high
+
+
+def test_what_is_unknown_is_a_line_across_that_says_so() -> None:
+    rows = make_rows([("card", "card")])
+    candidates = [teacher_of(rows), timed("base", "base", 900), timed("student", "student", 40, usd_per_row=0.001)]
+    found = draw(rows, candidates)
+    speed, price = found["panels"]
+    assert [line["text"] for line in speed["lines"]] == ["Teacher, 100.0 %, not timed"]
+    assert [line["role"] for line in price["lines"]] == ["teacher", "base"]
+    assert len({line["y"] + line["dy"] for line in price["lines"]}) == 2
+    assert [dot.role for dot in price["dots"]] == ["student"]
+
+
+def test_nobody_timed_and_no_price_is_said_and_drawn_without_dots() -> None:
+    found = draw(make_rows([("card", "card")]), [make_candidate("student", ["card"])])
+    assert found["empty"]
+    assert all(panel["x_ticks"] == [] and panel["path"] == "" for panel in found["panels"])
+
+
+def test_no_rows_and_no_candidates_have_no_picture() -> None:
+    assert picture(build_report([], [], Options())) is None
+    assert picture(build_report([], [make_candidate("student", [])], Options(labels=["card"]))) is None
+
+
+def test_a_price_of_nothing_is_free_and_does_not_break_the_scale() -> None:
+    rows = make_rows([("card", "card")])
+    _, price = draw(rows, [timed("student", "student", 1, usd_per_row=0.0), timed("base", "base", 1, usd_per_row=0.1)])[
+        "panels"
+    ]
+    assert [line["text"] for line in price["lines"]] == ["student, 100.0 %, free"]
+
+
+def spot(name: str, quality: float, latency: float | None, cost: float | None) -> Spot:
+    """A candidate without intervals."""
+    return Spot(
+        name,
+        name,
+        "student",
+        (quality, quality, quality),
+        None if latency is None else (latency, latency, latency),
+        None if cost is None else (cost, cost, cost),
+    )
+
+
+def test_the_front_holds_whom_nobody_beats_in_everything() -> None:
+    spots = [
+        spot("teacher", 0.97, 900, 4),
+        spot("student", 0.92, 40, 0.1),
+        spot("small", 0.9, 30, 0.1),
+        spot("base", 0.4, 60, 0.2),
+        spot("unpriced", 0.91, 35, None),
+        spot("nothing known", 0.99, None, None),
+    ]
+    assert front_of(spots) == {"teacher", "student", "small", "unpriced"}
+
+
+def test_equal_candidates_are_all_on_the_front() -> None:
+    assert front_of([spot("a", 0.5, 10, 1), spot("b", 0.5, 10, 1)]) == {"a", "b"}
+
+
+@pytest.mark.parametrize(("quality", "cut"), [(0.2, False), (0.97, True)])
+def test_the_quality_axis_says_when_it_does_not_begin_at_zero(quality: float, cut: bool) -> None:
+    n = 2000
+    rows = make_rows([("card", "card")] * n)
+    texts: list[str | None] = ["card" if i < quality * n else "cash" for i in range(n)]
+    found = draw(rows, [make_candidate("student", texts)])
+    assert found["cut"] is cut
+    assert found["panels"][0]["y_ticks"][-1]["text"] == "100 %"
+
+
+def test_names_that_would_be_written_over_one_another_are_moved_apart() -> None:
+    dots = [
+        Point("base", 100, 50, 45, 55, "One name", "start"),
+        Point("student", 110, 52, 45, 55, "Another", "start"),
+        Point("student", 110, 52, 45, 55, "A third", "start"),
+    ]
+    heights = [dot.y + dot.dy for dot in apart(dots)]
+    assert all(b - a >= 14 for a, b in itertools.pairwise(heights))
+
+
+def test_a_name_that_would_leave_the_panel_stands_to_the_left_of_its_dot() -> None:
+    (dot,) = apart([Point("base", 300, 50, 45, 55, "A name that is quite long", "start")], ends=(52, 400))
+    assert dot.anchor == "end"
+
+
+def test_places_are_plain_numbers() -> None:
+    rows = make_rows([("card", "card")])
+    found = draw(rows, [timed("base", "base", 1e-3), timed("student", "student", 1e7)])
+    assert json.dumps(found["panels"], allow_nan=False)
+
+
+def test_memory_is_a_column_only_where_somebodys_is_known() -> None:
+    rows = make_rows([("card", "card")])
+    assert not draw(rows, [timed("student", "student", 40)])["any_memory"]
+    assert draw(rows, [timed("student", "student", 40, peak_bytes=1 << 30)])["any_memory"]
