@@ -106,6 +106,9 @@ def run(args: argparse.Namespace, root: Path) -> None:
 
     settings.RING = False
     card, client = prepare(args)
+    from studio import warming
+
+    warming.get_ready()  # as the web server does beside its first requests
     times = measure(args, card, client)
     print_table(times)
 

@@ -22,7 +22,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _wsgi = WSGIMiddleware(limit_pages(get_wsgi_application()), workers=conf.read("STUDIO_THREADS"))  # type: ignore[arg-type]
 
-from studio.workers import code_version  # noqa: E402 (its models need Django to be set up)
+from studio import warming  # noqa: E402 (these need Django to be set up)
+from studio.workers import code_version  # noqa: E402
 
 code_version()  # of the code that is loaded now, not of what an update may put here later
 
@@ -40,6 +41,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
+        if message["type"] == "lifespan.startup":
+            warming.begin()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

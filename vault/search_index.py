@@ -238,9 +238,9 @@ class _Segment:
         for first, text in self._read_blocks(candidates):
             if wanted not in text:
                 continue
-            places = [found.start() for found in re.finditer(re.escape(wanted), text)]
-            ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == 0)
-            mask[first + np.searchsorted(ends, places)] = True
+            # Row by row, since a row that holds it ten times is one row.
+            holding = [wanted in row for row in text.split(b"\0")[:-1]]
+            mask[first : first + len(holding)] |= holding
 
     def _read_blocks(self, candidates: Mask | None) -> Iterator[tuple[int, bytes]]:
         import pyarrow as pa

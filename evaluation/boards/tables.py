@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from evaluation.losses import losing
 from evaluation.models import Scorecard
-from evaluation.report.scorecards import read_report
+from evaluation.report.scorecards import read_head
 from evaluation.rows.columns import ITEMS_FILE
 from evaluation.rows.explorer import ItemTable
 from vault import store
@@ -18,7 +19,9 @@ CHOICES = 20
 """Earlier evaluations that a menu offers."""
 
 
-def open_items(card: Scorecard, report: dict[str, Any] | None = None, *, earlier: Scorecard | None = None) -> ItemTable:
+def open_items(
+    card: Scorecard, report: Mapping[str, Any] | None = None, *, earlier: Scorecard | None = None
+) -> ItemTable:
     """The rows of an evaluation, beside those of an earlier one. Raises ``vault.store.Damaged`` when its files are gone."""
     folder = store.path(card.report)
     if not (folder / ITEMS_FILE).exists():
@@ -26,7 +29,7 @@ def open_items(card: Scorecard, report: dict[str, Any] | None = None, *, earlier
             f"The file {ITEMS_FILE} of {card.report} is not in the data folder.",
             action="Restore the data folder's 'artifacts' from a backup, or run the evaluation again.",
         )
-    told = report or read_report(card.report)
+    told = report or read_head(card.report)
     return ItemTable(
         folder,
         root=settings.DATA_ROOT / "artifacts",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from evaluation.report.document import FAILED, OTHER
 from evaluation.report.text import CHANNELS, shown_metrics
@@ -123,8 +124,11 @@ def label_rows(report: Mapping[str, Any], *, sort: str) -> list[dict[str, Any]]:
 
 def rows_link(base: str, **fields: str) -> str:
     """The address of the rows under a filter."""
-    kept = {name: value for name, value in fields.items() if value}
-    return f"{base}?{urlencode(kept)}" if kept else base
+    kept = "&".join(f"{name}={_quoted(value)}" for name, value in fields.items() if value)
+    return f"{base}?{kept}" if kept else base
+
+
+_quoted = lru_cache(maxsize=4096)(quote_plus)  # a matrix of 77 labels names each of them 154 times
 
 
 def confusions(report: Mapping[str, Any], *, rows_url: str, most: int = CONFUSIONS) -> list[dict[str, Any]]:
@@ -132,13 +136,17 @@ def confusions(report: Mapping[str, Any], *, rows_url: str, most: int = CONFUSIO
     matrix = report["confusion"]
     if not matrix:
         return []
-    found = []
-    for i, j, n in matrix["cells"]:
-        right, given = matrix["rows"][i], matrix["columns"][j]
-        if right != given:
-            href = cell_link(report, rows_url, right, given) if rows_url else ""
-            found.append({"right": right, "given": given, "n": n, "href": href})
-    return sorted(found, key=lambda c: (-c["n"], c["right"], c["given"]))[:most]
+    pairs = [(-n, matrix["rows"][i], matrix["columns"][j]) for i, j, n in matrix["cells"]]
+    mistakes = sorted(pair for pair in pairs if pair[1] != pair[2])[:most]
+    return [
+        {
+            "right": right,
+            "given": given,
+            "n": -less,
+            "href": cell_link(report, rows_url, right, given) if rows_url else "",
+        }
+        for less, right, given in mistakes
+    ]
 
 
 def cell_link(report: Mapping[str, Any], rows_url: str, right: str, given: str) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from evaluation.figures.own_metrics import described
@@ -15,17 +18,47 @@ from vault import store
 from vault.models import Artifact
 
 REPORT_FILE = "report.json"
+HEAD = {"task", "rows", "rows_with_reference", "facts", "candidates", "judges"}
+"""Parts of a report that its pages of rows need; the tables of labels are ten times as large."""
 
 
 def read_report(artifact: Artifact) -> dict[str, Any]:
     """A report artifact's JSON document. Raises ``vault.store.Damaged`` when its files are gone."""
     try:
-        return dict(json.loads((store.path(artifact) / REPORT_FILE).read_text(encoding="utf-8")))
+        return _read(store.path(artifact))
     except FileNotFoundError:
-        raise store.Damaged(
-            f"The file {REPORT_FILE} of {artifact} is not in the data folder.",
-            action="Restore the data folder's 'artifacts' from a backup, or run the evaluation again.",
-        ) from None
+        raise _damaged(artifact) from None
+
+
+def read_head(artifact: Artifact) -> Mapping[str, Any]:
+    """What a report's rows are shown with: the report without its tables, and ``row_labels``, the labels that any row has.
+
+    Remembered, since a report never changes: nobody may change it. Raises ``vault.store.Damaged`` when its files are gone.
+    """
+    try:
+        return _head(store.path(artifact))
+    except FileNotFoundError:
+        raise _damaged(artifact) from None
+
+
+@lru_cache(maxsize=64)
+def _head(folder: Path) -> Mapping[str, Any]:
+    report = _read(folder)
+    return {
+        **{name: value for name, value in report.items() if name in HEAD},
+        "row_labels": [label["label"] for label in report["per_label"] if label["support"]],
+    }
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / REPORT_FILE).read_text(encoding="utf-8")))
+
+
+def _damaged(artifact: Artifact) -> store.Damaged:
+    return store.Damaged(
+        f"The file {REPORT_FILE} of {artifact} is not in the data folder.",
+        action="Restore the data folder's 'artifacts' from a backup, or run the evaluation again.",
+    )
 
 
 def record_scorecard(step_run: StepRun) -> Scorecard:

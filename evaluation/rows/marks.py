@@ -121,7 +121,8 @@ def read_marks(folder: Path, names: tuple[str, ...]) -> Marks:
         return _from_items(folder, names)
     import pyarrow.parquet as pq
 
-    table = pq.read_table(folder / MARKS_FILE)
+    with pq.ParquetFile(folder / MARKS_FILE) as source:
+        table = source.read()
     target, targets = _codes(table.column("target"))
     has = set(table.column_names)
 

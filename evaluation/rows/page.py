@@ -96,7 +96,7 @@ def _share(text: str) -> float | None:
 
 
 def frame(table: ItemTable, wanted: RowFilter, report: Mapping[str, Any], *, address: Address) -> dict[str, Any]:
-    """Everything around the rows."""
+    """Everything around the rows; of the report its head is enough."""
     counts = table.counts(wanted)
     candidates: Sequence[Mapping[str, Any]] = report["candidates"]
     confident = any(c["kind"] == "student" and c["confidence"] for c in candidates)
@@ -114,7 +114,7 @@ def frame(table: ItemTable, wanted: RowFilter, report: Mapping[str, Any], *, add
         "chips": address.chips,
         "kept": address.kept,
         "filter_query": address.to().removeprefix("?"),
-        "labels": [label["label"] for label in report["per_label"] if label["support"]],
+        "labels": report["row_labels"],
         "sorts": sorts,
         "sure": [(value, f"{float(value):.0%}") for value in SURE] if confident else [],
         "below": address.kept["below"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from evaluation.boards.tables import CHOICES, default_earlier, earlier_cards, op
 from evaluation.judging.show import row_verdicts
 from evaluation.judging.verdict_file import file_of, verdicts_on
 from evaluation.models import Scorecard
-from evaluation.report.scorecards import read_report
+from evaluation.report.scorecards import read_head
 from evaluation.rows import flagging, origins
 from evaluation.rows import page as explorer_page
 from evaluation.rows.explorer import ItemTable
@@ -28,7 +29,7 @@ from studio.models import Role
 def index(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
     """A page of rows under the address's filter; ``row`` opens one in the drawer."""
     card = find(request, pk)
-    report = read_report(card.report)
+    report = read_head(card.report)
     earlier, versus = read_earlier(request, card)
     table = open_items(card, report, earlier=earlier)
     wanted = explorer_page.read_filter(request.GET.dict(), table)
@@ -63,7 +64,7 @@ def index(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
 
 
 def drawer(
-    request: WorkspaceRequest, card: Scorecard, table: ItemTable, report: dict[str, Any], rid: int, address: Address
+    request: WorkspaceRequest, card: Scorecard, table: ItemTable, report: Mapping[str, Any], rid: int, address: Address
 ) -> dict[str, Any]:
     """One row, opened: every answer with its differences, the prompt, and where the row can be sent."""
     opened = table.row(rid)
@@ -89,7 +90,7 @@ def drawer(
 
 
 def with_verdicts(
-    answers: list[dict[str, Any]], table: ItemTable, report: dict[str, Any], rid: int
+    answers: list[dict[str, Any]], table: ItemTable, report: Mapping[str, Any], rid: int
 ) -> list[dict[str, Any]]:
     """The answers to a row, each with what the report's judges said of it."""
     source = table.source
