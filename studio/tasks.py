@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.apps import apps
 
-from studio import deliveries, jobs, notices, workers
+from studio import deliveries, jobs, notices, reaping, workers
 
 
 @shared_task(ignore_result=True)
@@ -11,8 +11,8 @@ def reap() -> None:
     """Take jobs back from dead workers and ring for what is ready."""
     for model in apps.get_models():
         if issubclass(model, jobs.Job):
-            jobs.cut_dead_leases(model)
-            jobs.reap(model)
+            reaping.cut_dead_leases(model)
+            reaping.reap(model)
             model.settle()
     workers.tidy()
 

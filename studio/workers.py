@@ -26,7 +26,7 @@ from django.db import close_old_connections, connections, transaction
 from django.db.models import Exists, Q
 from django.db.utils import DatabaseError
 
-from studio import jobs
+from studio import jobs, reaping
 from studio.models import Worker, WorkerProcess
 
 log = structlog.get_logger(__name__)
@@ -220,7 +220,7 @@ def is_drained() -> bool:
 def tidy() -> None:
     """Forget processes of this machine that are gone, say good-bye for workers without any, and drop what is long silent."""
     on_this_machine = WorkerProcess.objects.filter(worker__machine=jobs.machine_name())
-    gone = [row.pk for row in on_this_machine if not jobs.is_alive(str(row.pid))]
+    gone = [row.pk for row in on_this_machine if not reaping.is_alive(str(row.pid))]
     if gone:
         WorkerProcess.objects.filter(pk__in=gone).delete()
         _say_good_bye(Worker.objects.filter(machine=jobs.machine_name(), stopped_at__isnull=True))

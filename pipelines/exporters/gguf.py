@@ -179,7 +179,7 @@ def calibration_rows(calibration: Mapping[str, Any] | None, base: Path) -> list[
     if not calibration:
         return []
     from pipelines.exporters.balance import ROWS
-    from pipelines.recipes.answering import read_rows
+    from pipelines.recipes.answer_tasks import read_rows
     from pipelines.recipes.chat import apply_view
     from pipelines.recipes.train import load_chat
 

@@ -17,7 +17,8 @@ from pipelines.recipes.events import Events, RecipeError, run_main
 def main(config: dict[str, Any], events: Events) -> dict[str, Any]:
     """Answer the rows; returns the numbers of :func:`pipelines.recipes.answering.run_job`."""
     from pipelines.exporters import llama
-    from pipelines.recipes.answering import Job, run_job
+    from pipelines.recipes.answer_tasks import Job
+    from pipelines.recipes.answering import run_job
 
     job = Job.from_config(config)
     path = Path(config["gguf"])

@@ -29,9 +29,10 @@ def main(config: dict[str, Any], events: Events) -> dict[str, Any]:
     import torch
 
     from pipelines.recipes import answering, tree_attention
+    from pipelines.recipes.answer_tasks import Job
     from pipelines.recipes.tree_decoder import RowDecoder, TreeDecoder
 
-    job = answering.Job.from_config(config)
+    job = Job.from_config(config)
     if config.get("threads"):
         torch.set_num_threads(int(config["threads"]))
     path = Path(config["base_model"])

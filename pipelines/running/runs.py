@@ -16,7 +16,7 @@ from pipelines.building import overrides
 from pipelines.models import Pipeline, PipelineVersion, Priority, Run, Schedule, StepRun
 from pipelines.running import codes, news, pausing
 from pipelines.specs import spec as specs
-from studio import audit, jobs
+from studio import audit, reaping
 from studio.jobs import LIVE, State
 from studio.lib.errors import StudioError
 from studio.models import Workspace
@@ -335,8 +335,8 @@ def run_to_end(
     from pipelines.running.executor import execute
 
     while True:
-        jobs.cut_dead_leases(StepRun)
-        jobs.reap(StepRun)
+        reaping.cut_dead_leases(StepRun)
+        reaping.reap(StepRun)
         advance(run.pk)
         run.refresh_from_db()
         if run.is_finished or run.state == State.WAITING:

@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 
 from pipelines.models import Run, StepAttempt, StepRun
 from pipelines.running import pausing, runs
-from studio import jobs
+from studio import reaping
 from studio.jobs import State
 from studio.lib.errors import Cancelled
 from tests.pipelines.conftest import start as start
@@ -59,15 +59,15 @@ def test_a_machine_whose_clock_is_a_minute_off_takes_no_living_job_and_frees_a_d
     real = timezone.now
     with monkeypatch.context() as other_machine:
         other_machine.setattr(timezone, "now", lambda: real() + timedelta(seconds=skew))
-        assert jobs.reap(StepRun)["taken_back"] == 0
+        assert reaping.reap(StepRun)["taken_back"] == 0
         job.heartbeat()
     lease = StepRun.objects.get(pk=job.pk).lease_until
     assert lease is not None and abs((lease - real()).total_seconds() - 20) < 10
-    assert jobs.reap(StepRun)["taken_back"] == 0
+    assert reaping.reap(StepRun)["taken_back"] == 0
     StepRun.objects.filter(pk=job.pk).update(lease_until=real() - timedelta(seconds=1))
     with monkeypatch.context() as other_machine:
         other_machine.setattr(timezone, "now", lambda: real() + timedelta(seconds=skew))
-        assert jobs.reap(StepRun)["taken_back"] == 1
+        assert reaping.reap(StepRun)["taken_back"] == 1
     assert StepAttempt.objects.get().outcome == "lost"
 
 

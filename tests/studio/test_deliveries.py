@@ -16,7 +16,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from studio import deliveries, jobs, mail, notices, webhooks
+from studio import deliveries, jobs, mail, notices, reaping, webhooks
 from studio.jobs import State
 from studio.models import AuditEvent, Delivery, Notification, Webhook, Workspace
 from tests.servers.hooks import Receiver, Reply, running_receiver
@@ -238,7 +238,7 @@ def test_a_delivery_is_sent_by_one_worker_and_taken_back_from_a_dead_one(
     deliveries.run(delivery.pk)
     assert receiver.got == []
     Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    jobs.reap(Delivery)
+    reaping.reap(Delivery)
     assert send(delivery).state == State.SUCCEEDED
     with pytest.raises(jobs.LeaseLost):
         claimed.finish(State.FAILED)

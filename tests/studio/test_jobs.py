@@ -10,7 +10,7 @@ import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from studio import jobs
+from studio import jobs, reaping
 from studio.jobs import State
 from studio.lib.errors import Cancelled, LeaseLost
 from studio.models import Workspace
@@ -89,7 +89,7 @@ def test_a_zombie_can_write_nothing_after_another_took_over(workspace: Workspace
     zombie = Upload.claim(make_job(workspace).pk)
     assert zombie is not None
     expire(zombie)
-    assert jobs.reap(Upload)["taken_back"] == 1
+    assert reaping.reap(Upload)["taken_back"] == 1
     heir = Upload.claim(zombie.pk)
     assert heir is not None and heir.attempt == 2
     for move in (
@@ -130,7 +130,7 @@ def test_a_job_of_a_dead_worker_is_tried_again_and_at_last_given_up(workspace: W
         claimed = Upload.claim(job.pk)
         assert claimed is not None
         expire(claimed)
-        assert jobs.reap(Upload)[expected] == 1
+        assert reaping.reap(Upload)[expected] == 1
     job.refresh_from_db()
     assert job.state == State.FAILED
     assert "worker" in job.error and job.action
@@ -141,7 +141,7 @@ def test_a_cancelled_job_of_a_dead_worker_ends_as_cancelled(workspace: Workspace
     assert job is not None
     job.request_cancel()
     expire(job)
-    jobs.reap(Upload)
+    reaping.reap(Upload)
     job.refresh_from_db()
     assert job.state == State.CANCELLED
 
@@ -151,7 +151,7 @@ def test_the_reaper_rings_for_what_nobody_rang_for(workspace: Workspace) -> None
     make_job(workspace, rung_at=timezone.now())
     make_job(workspace, rung_at=timezone.now() - 2 * jobs.RING_AGAIN_AFTER)
     make_job(workspace, ready=False)
-    assert jobs.reap(Upload)["rung"] == 2
+    assert reaping.reap(Upload)["rung"] == 2
 
 
 def test_a_dead_process_of_this_machine_loses_its_lease_at_once(workspace: Workspace) -> None:
@@ -159,8 +159,8 @@ def test_a_dead_process_of_this_machine_loses_its_lease_at_once(workspace: Works
     assert job is not None and alive is not None
     host = job.owner.rsplit(":", 1)[0]
     Upload.objects.filter(pk=job.pk).update(owner=f"{host}:{2**22 + 1}")
-    assert jobs.cut_dead_leases(Upload) == 1
-    assert jobs.reap(Upload)["taken_back"] == 1
+    assert reaping.cut_dead_leases(Upload) == 1
+    assert reaping.reap(Upload)["taken_back"] == 1
 
 
 def test_waiting_frees_the_worker_and_an_answer_gives_fresh_attempts(workspace: Workspace) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from studio import jobs, recovery
+from studio import reaping, recovery
 from studio.jobs import State, machine_name
 from studio.models import Workspace
 from vault.models import Upload
@@ -37,7 +37,7 @@ def owned_by(job: Upload, owner: str) -> None:
 def test_a_job_of_a_process_that_is_gone_is_pending_after_the_next_reap(running: Upload) -> None:
     owned_by(running, f"{machine_name()}:{gone_pid()}")
     assert recovery.give_back(counts_as_attempt=True) == 1
-    jobs.reap(Upload)
+    reaping.reap(Upload)
     running.refresh_from_db()
     assert (running.state, running.attempt, running.max_attempts) == (State.PENDING, 1, 3)
 
@@ -46,7 +46,7 @@ def test_a_job_that_we_stopped_ourselves_keeps_all_its_attempts(running: Upload)
     for restarts in range(1, 5):
         owned_by(running, f"{machine_name()}:{gone_pid()}")
         recovery.give_back(counts_as_attempt=False)
-        jobs.reap(Upload)
+        reaping.reap(Upload)
         running.refresh_from_db()
         assert (running.state, running.max_attempts) == (State.PENDING, 3 + restarts)
         assert Upload.claim(running.pk) is not None
@@ -73,9 +73,9 @@ def test_after_the_broker_was_started_every_pending_job_is_due_for_a_ring(worksp
         state=State.CANCELLED,
         finished_at=timezone.now(),
     )
-    assert jobs.reap(Upload)["rung"] == 0
+    assert reaping.reap(Upload)["rung"] == 0
     assert recovery.forget_rings() == 1
-    assert jobs.reap(Upload)["rung"] == 1
+    assert reaping.reap(Upload)["rung"] == 1
     done.refresh_from_db()
     pending.refresh_from_db()
     assert (done.rung_at is None, pending.rung_at) == (False, None)

@@ -8,9 +8,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from studio.jobs import State, reap
+from studio.jobs import State
 from studio.lib.errors import StudioError
 from studio.models import AuditEvent
+from studio.reaping import reap
 from tests.vault.editing.conftest import Edit
 from tests.vault.editing.conftest import draft as draft
 from tests.vault.editing.conftest import edit as edit

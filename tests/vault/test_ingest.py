@@ -18,9 +18,10 @@ from django.db import connection
 from django.utils import timezone
 
 from studio import audit
-from studio.jobs import State, reap
+from studio.jobs import State
 from studio.lib.errors import StudioError
 from studio.models import AuditEvent, Workspace
+from studio.reaping import reap
 from vault import ingest, store
 from vault.ingest import NeedsGoodRowsOnly, import_file
 from vault.models import Artifact, Dataset, DatasetVersion, Upload
@@ -346,7 +347,7 @@ def test_a_killed_worker_leaves_no_half_import_and_the_job_is_done_again(tmp_pat
     first.stdout.close()
     time.sleep(1.1)
     second = python(
-        "import json\nfrom studio.jobs import reap\nfrom vault import store\nfrom vault.rows import count_rows\n"
+        "import json\nfrom studio.reaping import reap\nfrom vault import store\nfrom vault.rows import count_rows\n"
         f"u = Upload.objects.get(pk={pk!r})\n"
         "before = [u.state, DatasetVersion.objects.count(), Artifact.objects.count()]\n"
         "reap(Upload); ingest.run_upload(u.pk); u.refresh_from_db()\n"

@@ -31,7 +31,7 @@ WORK = """
 import django; django.setup()
 from django.conf import settings; settings.RING = False
 import sys
-from studio.jobs import cut_dead_leases, reap
+from studio.reaping import cut_dead_leases, reap
 from vault import ingest
 from vault.models import Upload
 cut_dead_leases(Upload); reap(Upload)

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from pipelines.models import Run, StepAttempt, StepRun
 from pipelines.running import attempts, executor, runs
 from pipelines.running.context import StepContext
-from studio import jobs
+from studio import jobs, reaping
 from studio.lib.errors import LeaseLost
 from tests.pipelines.toys import chain
 
@@ -30,7 +30,7 @@ def outcomes(run: Run, node: str) -> list[str]:
 
 def let_die(step: StepRun) -> None:
     StepRun.objects.filter(pk=step.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    jobs.reap(StepRun)
+    reaping.reap(StepRun)
 
 
 def test_every_try_is_kept_with_its_owner_its_times_and_its_error(start: Start) -> None:

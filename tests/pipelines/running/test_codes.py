@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from pipelines.models import Run, StepRun
 from pipelines.running import executor, runs
-from studio import jobs
+from studio import reaping
 from studio.jobs import State
 from studio.lib.errors import StudioError
 from tests.pipelines import toys
@@ -38,7 +38,7 @@ def test_an_older_worker_leaves_the_step_to_another_and_names_both_versions(
     assert make.not_before is not None and make.not_before > timezone.now()
     assert toy_steps == []
     StepRun.objects.update(not_before=timezone.now() - timedelta(seconds=1))
-    assert jobs.reap(StepRun)["rung"] == 1
+    assert reaping.reap(StepRun)["rung"] == 1
     monkeypatch.setattr(toys.Source, "version", 3)
     done = executor.execute(make.pk)
     assert done is not None and (done.state, done.error, done.attempt) == (State.SUCCEEDED, "", 1)

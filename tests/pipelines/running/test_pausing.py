@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from pipelines.models import Run, StepRun
 from pipelines.running import executor, pausing, runs
-from studio import jobs
+from studio import reaping
 from studio.jobs import State
 from studio.lib.errors import StudioError
 from studio.models import AuditEvent
@@ -161,7 +161,7 @@ def test_reaper_and_stale_rounds_respect_a_pause(start: Start) -> None:
     assert say is not None
     pausing.pause(run, user=None)
     StepRun.objects.filter(pk=say.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert jobs.reap(StepRun) == {"given_up": 0, "taken_back": 1, "cancelled": 0, "rung": 1}
+    assert reaping.reap(StepRun) == {"given_up": 0, "taken_back": 1, "cancelled": 0, "rung": 1}
     StepRun.settle()
     assert (step_of(run, "say").ready, step_of(run, "sing").ready) == (True, False)
     runs.run_to_end(run)

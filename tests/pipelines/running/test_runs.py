@@ -15,7 +15,7 @@ from pipelines.building import drafts
 from pipelines.models import Run, StepOutput, StepRun
 from pipelines.running import executor, runs
 from pipelines.specs import spec as specs
-from studio import jobs
+from studio import reaping
 from studio.jobs import State
 from studio.lib.errors import StudioError
 from studio.models import AuditEvent, Workspace
@@ -175,7 +175,7 @@ def test_a_step_whose_worker_died_after_placing_its_output_is_done_again_to_the_
     placed = list(store.settings.DATA_ROOT.glob("artifacts/??/*"))
     assert len(placed) == 1 and StepOutput.objects.count() == 0
     StepRun.objects.filter(pk=make.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    jobs.reap(StepRun)
+    reaping.reap(StepRun)
     assert runs.run_to_end(run).state == State.SUCCEEDED
     assert StepOutput.objects.get(step_run=make).artifact.sha256 == placed[0].name
 
@@ -185,7 +185,7 @@ def test_a_reaped_step_that_is_given_up_fails_its_run(start: Start) -> None:
     make = StepRun.claim(step_of(run, "make").pk)
     assert make is not None
     StepRun.objects.filter(pk=make.pk).update(lease_until=timezone.now() - timedelta(seconds=1), max_attempts=1)
-    jobs.reap(StepRun)
+    reaping.reap(StepRun)
     StepRun.settle()
     run.refresh_from_db()
     assert run.state == State.FAILED

@@ -25,7 +25,7 @@ def main(data_root: str, url: str, rows: int) -> None:
     from pipelines.building import drafts
     from pipelines.models import Run, StepRun
     from pipelines.running import runs
-    from studio import jobs
+    from studio import reaping
     from studio.models import Workspace
     from studio.registries import STEPS
     from tests.pipelines import toys
@@ -43,7 +43,7 @@ def main(data_root: str, url: str, rows: int) -> None:
     else:
         run = Run.objects.get()
         # The lease of the killed worker has run out.
-        jobs.reap(StepRun, now=timezone.now() + timedelta(hours=1))
+        reaping.reap(StepRun, now=timezone.now() + timedelta(hours=1))
     runs.run_to_end(run)
     print(run.state)
 
