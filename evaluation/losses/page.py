@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluation.rows.explorer import ItemRow, ItemTable
+from evaluation.rows.explorer import ItemTable
+from evaluation.rows.shown import ItemRow
 from evaluation.statistics import wilson
 
 EXAMPLES = 4

@@ -13,7 +13,8 @@ from evaluation.report import presentation
 from evaluation.report import sections as section_pages
 from evaluation.report.outside_page import outside_rows
 from evaluation.report.picture import picture
-from evaluation.rows.explorer import VIEWS, ItemTable, RowFilter
+from evaluation.rows.explorer import ItemTable
+from evaluation.rows.filters import VIEWS, RowFilter
 from studio.lib.errors import StudioError
 from vault.models import Artifact, ArtifactKind
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from evaluation.metrics.base import answer_key
 from evaluation.rows.columns import COMMON, ITEMS_FILE, SEARCH_FOLDER, column
+from evaluation.rows.filters import UNSURE, VIEWS, RowFilter
 from evaluation.rows.marks import (
     AGREES,
     AGREES_KNOWN,
@@ -25,139 +26,16 @@ from evaluation.rows.marks import (
     read_marks,
 )
 from evaluation.rows.masks import became, below, judge_disagrees, known_right, known_wrong
-from evaluation.rows.measures import read_measures
 from evaluation.rows.previews import open_previews
+from evaluation.rows.shown import FIELDS, Answer, ItemPage, ItemRow
 from vault.query import ask, ask_positions, words
 from vault.query.lists import Lists
 from vault.search_index import SearchIndex
 
 PAGE = 50
-UNSURE = 0.5
-VIEWS = {
-    "all": "All rows",
-    "wrong": "Student wrong",
-    "differs": "Differs from teacher",
-    "lost": "Student wrong, teacher right",
-    "won": "Student right, teacher wrong",
-    "unsure": "Student unsure",
-    "judge": "Judge and metric disagree",
-    "failed": "Failures",
-    "changed": "Changed since the earlier student",
-    "fixed": "Fixed since",
-    "broken": "Broken since",
-    "still": "Still wrong",
-}
-"""Name in the address → what the tab says, in the order of the tabs. The last four need an earlier report."""
-
-SORTS = {
-    "": "Row order",
-    "confidence": "Student least sure first",
-    "-confidence": "Student surest first",
-    "-wrong": "Most candidates wrong first",
-    "target": "Right answer, A to Z",
-    "-length": "Longest question first",
-    "length": "Shortest question first",
-}
-"""Name in the address → what the menu says."""
 
 Positions = npt.NDArray[np.int32]
 _lists = Lists(64 * 1024 * 1024)
-
-
-@dataclass(frozen=True)
-class RowFilter:
-    """What to show. ``view`` is one of :data:`VIEWS`; ``label`` a right answer, ``answer`` a student's answer, both in any
-    spelling; ``search`` words that must all occur; ``failed`` a candidate that has no answer; ``tag`` a row's tag; ``below``
-    a bound of the student's confidence; ``shortest`` and ``longest`` bound the question's characters; ``group`` is the number of
-    a group of lost rows, from 1. ``sort`` is one of :data:`SORTS`. Empty fields do not filter."""
-
-    view: str = "all"
-    search: str = ""
-    label: str = ""
-    answer: str = ""
-    failed: str = ""
-    tag: str = ""
-    below: float | None = None
-    shortest: int | None = None
-    longest: int | None = None
-    group: int | None = None
-    sort: str = ""
-
-    @property
-    def active(self) -> bool:
-        """Whether anything but the view filters."""
-        numbers = (self.below, self.shortest, self.longest, self.group)
-        return bool(self.search or self.label or self.answer or self.failed or self.tag) or any(
-            n is not None for n in numbers
-        )
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One candidate's answer to one row, ready to be shown. ``right``: by the reference, else by the teacher; None when
-    neither is known or it was not asked."""
-
-    candidate: str
-    asked: bool = False
-    answer: str | None = None
-    text: str | None = None
-    label: str | None = None
-    confidence: float | None = None
-    latency_ms: float | None = None
-    judge: float | None = None
-    error: str | None = None
-    agrees: bool | None = None
-    correct: bool | None = None
-    measures: str | None = None
-
-    @property
-    def measured(self) -> list[dict[str, str]]:
-        """What single metrics say of the answer, or why they failed on it."""
-        return read_measures(self.measures)
-
-    @property
-    def right(self) -> bool | None:
-        """Right by the reference, or by the teacher where there is none."""
-        return self.agrees if self.correct is None else self.correct
-
-    @property
-    def said(self) -> str | None:
-        """What it wrote, or the label it chose where it wrote nothing."""
-        return self.text if self.text is not None else self.answer
-
-
-FIELDS = tuple(Answer.__dataclass_fields__)[1:]
-"""What items hold of a candidate's answer."""
-
-
-@dataclass(frozen=True)
-class ItemRow:
-    """One held-out row with every answer, in the report's order of candidates."""
-
-    rid: int
-    id: str
-    question: str
-    teacher: str | None
-    reference: str | None
-    answers: list[Answer]
-    prompt: list[dict[str, Any]]
-    tags: list[str]
-
-    @property
-    def by_name(self) -> dict[str, Answer]:
-        """Answers by candidate."""
-        return {a.candidate: a for a in self.answers}
-
-
-@dataclass(frozen=True)
-class ItemPage:
-    """Up to 50 rows; ``before`` and ``after`` are the positions to ask for the neighbouring pages (None: there is none).
-    ``first`` is the place of its first row among all rows under the filter, from 0."""
-
-    rows: list[ItemRow]
-    before: int | None
-    after: int | None
-    first: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from evaluation.models import FlaggedRow, Scorecard
 from evaluation.report.text import safe_cell
-from evaluation.rows.explorer import ItemRow, ItemTable
+from evaluation.rows.explorer import ItemTable
+from evaluation.rows.shown import ItemRow
 from studio.models import Workspace
 
 TEXT = 2_000

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from evaluation.rows.explorer import SORTS, UNSURE, VIEWS, ItemPage, ItemRow, ItemTable, RowFilter
+from evaluation.rows.explorer import ItemTable
+from evaluation.rows.filters import SORTS, UNSURE, VIEWS, RowFilter
+from evaluation.rows.shown import ItemPage, ItemRow
 
 SURE = ("0.5", "0.7", "0.9", "0.95", "0.99")
 MOST_SEARCH = 200

@@ -10,7 +10,8 @@ import pytest
 
 from evaluation.candidates.predictions import Candidate, Prediction, teacher_of
 from evaluation.report.document import Options, build_report
-from evaluation.rows.explorer import ItemTable, RowFilter
+from evaluation.rows.explorer import ItemTable
+from evaluation.rows.filters import RowFilter
 from evaluation.rows.items import write_items
 from tests.evaluation.conftest import LABELS, make_candidate, make_rows
 from vault.rows import Row

@@ -15,7 +15,8 @@ from evaluation.judging import golden
 from evaluation.judging.verdict_file import file_of, read_verdicts
 from evaluation.models import Scorecard
 from evaluation.report.scorecards import read_report, scorecard_of
-from evaluation.rows.explorer import ItemTable, RowFilter
+from evaluation.rows.explorer import ItemTable
+from evaluation.rows.filters import RowFilter
 from evaluation.steps.judge_answers import JudgeAnswers
 from pipelines.building import planning
 from pipelines.models import Run, StepRun, TeacherCall
