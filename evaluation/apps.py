@@ -36,6 +36,6 @@ class EvaluationConfig(AppConfig):
 
 def _people_changed(instance: Any, **_: Any) -> None:
     """Void what a person who left the team had signed."""
-    from evaluation.signoff.records import people_changed
+    from evaluation.signoff.settling import people_changed
 
     people_changed(instance.workspace)

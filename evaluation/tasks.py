@@ -14,6 +14,6 @@ def wake_gates() -> None:
 @shared_task(ignore_result=True)
 def settle_sign_offs() -> None:
     """Void sign-offs whose subject changed while nobody looked."""
-    from evaluation.signoff.records import settle_all
+    from evaluation.signoff.settling import settle_all
 
     settle_all()

@@ -16,7 +16,7 @@ from evaluation.blind import results
 from evaluation.boards.tables import open_items
 from evaluation.models import BlindItem, BlindReview, BlindSeat, BlindTask, Scorecard
 from evaluation.models.blind import BlindKind, BlindPlan
-from evaluation.signoff.records import subject_of
+from evaluation.signoff.reading import subject_of
 from studio import audit
 from studio.lib.errors import StudioError
 from studio.models import Membership, Role, Workspace

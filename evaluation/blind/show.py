@@ -9,7 +9,7 @@ from django.db.models import Count, Q
 from evaluation.models import BlindReview, Scorecard
 from evaluation.models.blind import BlindKind
 from evaluation.report.scorecards import read_report
-from evaluation.signoff.records import roles_of
+from evaluation.signoff.reading import roles_of
 
 
 class Judge(NamedTuple):

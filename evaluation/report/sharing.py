@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from evaluation.models import ReportShare, Scorecard
-from evaluation.signoff.records import subject_of
+from evaluation.signoff.reading import subject_of
 from studio import audit
 from studio.lib.errors import StudioError
 

@@ -8,7 +8,8 @@ from typing import Any
 from evaluation.models import Decision, Scorecard, SignOff, SignOffState, Verdict
 from evaluation.signoff import gates, policy
 from evaluation.signoff.policy import Policy
-from evaluation.signoff.records import Seen, author_of, look, newest, policy_of, roles_of, rules_of, settle, stand
+from evaluation.signoff.reading import Seen, author_of, look, newest, policy_of, roles_of, rules_of, stand
+from evaluation.signoff.settling import settle
 from evaluation.signoff.standing import Standing, may_decide
 from studio.models import Membership
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from evaluation.models import Scorecard, SignOff, SignOffState
-from evaluation.signoff.records import newest, settle
+from evaluation.signoff.reading import newest
+from evaluation.signoff.settling import settle
 from vault.models import Artifact
 
 

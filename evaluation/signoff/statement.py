@@ -8,7 +8,8 @@ from typing import Any
 from evaluation.models import Decision, Scorecard, SignOff
 from evaluation.signoff import freezing
 from evaluation.signoff.policy import describe
-from evaluation.signoff.records import author_of, newest, rules_of, settle
+from evaluation.signoff.reading import author_of, newest, rules_of
+from evaluation.signoff.settling import settle
 
 
 @dataclass(frozen=True)

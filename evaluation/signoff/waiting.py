@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from evaluation.models import Decision, Scorecard, SignOff, SignOffState
 from evaluation.report.scorecards import scorecard_of
-from evaluation.signoff.records import author_of, newest, roles_of, rules_of
+from evaluation.signoff.reading import author_of, newest, roles_of, rules_of
 from evaluation.signoff.standing import may_decide
 from pipelines.models import StepRun
 from pipelines.running import news, runs

@@ -55,7 +55,7 @@ class ReviewGate(base.Step):
 
     def run(self, ctx: Context, params: Any, inputs: Mapping[str, InputArtifact]) -> StepResult:
         from evaluation.models import SignOffState
-        from evaluation.signoff import records
+        from evaluation.signoff import reading, records, settling
         from evaluation.signoff.waiting import card_of
 
         gate = StepRun.objects.select_related("run__workspace").get(pk=ctx.step_run_id)
@@ -66,9 +66,9 @@ class ReviewGate(base.Step):
                 "The report that came in was not made by an Evaluate step, so there is nothing to sign.",
                 action="Wire an Evaluate step's report into this gate.",
             )
-        found = records.newest(card)
+        found = reading.newest(card)
         if found is not None:
-            records.settle(found)
+            settling.settle(found)
         if found is not None and found.state == SignOffState.REJECTED:
             said = found.decisions.filter(current=True, verdict="reject").order_by("-number").first()
             who, why = (said.name, said.reason) if said else ("The team", "")

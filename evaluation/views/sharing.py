@@ -21,7 +21,8 @@ from evaluation.models import ReportShare
 from evaluation.report import sharing
 from evaluation.report.page import file_rows, report_context, since_earlier
 from evaluation.report.scorecards import read_report
-from evaluation.signoff.records import newest, settle
+from evaluation.signoff.reading import newest
+from evaluation.signoff.settling import settle
 from evaluation.views.evaluations import find
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError

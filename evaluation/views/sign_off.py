@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from evaluation.figures.metric_names import Named, judging, own_of
 from evaluation.models import Scorecard, SignOffPolicy
-from evaluation.signoff import freezing, policy, records
+from evaluation.signoff import freezing, policy, reading, records
 from evaluation.signoff.box import box_for
 from evaluation.signoff.policy import Policy
 from evaluation.views.evaluations import find
@@ -36,7 +36,7 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
 
 def _page(request: WorkspaceRequest, card: Scorecard, *, status: int = 200, **more: Any) -> HttpResponse:
     box = box_for(card, request.membership)
-    frozen = box.sign_off.frozen if box.sign_off and box.sign_off.frozen else records.look(card).frozen
+    frozen = box.sign_off.frozen if box.sign_off and box.sign_off.frozen else reading.look(card).frozen
     context = {
         "card": card,
         "run": card.step_run.run,
@@ -228,7 +228,7 @@ def rules(request: WorkspaceRequest) -> HttpResponseBase:
     if request.method == "POST" and not request.membership.at_least(Role.OWNER):
         raise PermissionDenied("Only an owner can change the rules for signing. Ask one.")
     stored = SignOffPolicy.objects.filter(workspace=request.workspace).select_related("changed_by").first()
-    present = records.policy_of(request.workspace)
+    present = reading.policy_of(request.workspace)
     proportions = proportions_of(request.workspace, present)
     form = PolicyForm(
         request.POST or None,

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from evaluation.models import Decision, Scorecard, SignOff, SignOffPolicy
-from evaluation.signoff import records
+from evaluation.signoff import reading, records, settling
 from evaluation.signoff.policy import Policy
 from studio import audit, members
 from studio.lib.errors import StudioError
@@ -65,7 +65,7 @@ def people(workspace: Workspace) -> list[User]:
 
 def test_approvals_at_once_all_count_in_one_sign_off(scorecard: Scorecard, people: list[User]) -> None:
     SignOffPolicy.objects.create(workspace=scorecard.workspace, rules={"approvals": 4})
-    seen = records.look(fresh(scorecard)).digest
+    seen = reading.look(fresh(scorecard)).digest
     at_once(*(approve(scorecard, user, seen) for user in people[:4]))
     found = SignOff.objects.get()
     assert found.state == "approved"
@@ -74,7 +74,7 @@ def test_approvals_at_once_all_count_in_one_sign_off(scorecard: Scorecard, peopl
 
 
 def test_a_double_click_is_one_decision(scorecard: Scorecard, people: list[User]) -> None:
-    seen = records.look(fresh(scorecard)).digest
+    seen = reading.look(fresh(scorecard)).digest
     found = at_once(*(approve(scorecard, people[0], seen) for _ in range(6)))
     assert all(isinstance(one, SignOff) for one in found)
     assert Decision.objects.count() == 1
@@ -90,32 +90,32 @@ def test_an_approval_that_races_a_change_of_the_rules_is_refused_or_void(
     scorecard: Scorecard, people: list[User], round_: int
 ) -> None:
     workspace, owner = scorecard.workspace, people[-1]
-    seen = records.look(fresh(scorecard)).digest
+    seen = reading.look(fresh(scorecard)).digest
     change = lambda: records.change_policy(workspace, Policy(approvals=2), by=owner, revision=0)  # noqa: E731
     said, _ = at_once(approve(scorecard, people[0], seen), change)
     states = list(SignOff.objects.values_list("state", flat=True))
-    assert states == [] if isinstance(said, records.Changed) else states == ["void"]
+    assert states == [] if isinstance(said, settling.Changed) else states == ["void"]
 
 
 @pytest.mark.parametrize("round_", range(5))
 def test_an_approval_that_races_the_signers_removal_never_stands(
     scorecard: Scorecard, people: list[User], round_: int
 ) -> None:
-    seen = records.look(fresh(scorecard)).digest
+    seen = reading.look(fresh(scorecard)).digest
     membership = Membership.objects.get(user=people[0])
     at_once(approve(scorecard, people[0], seen), lambda: members.remove_member(membership, by=people[-1]))
     assert "approved" not in SignOff.objects.values_list("state", flat=True)
 
 
 def test_an_approval_and_a_rejection_at_once_end_rejected(scorecard: Scorecard, people: list[User]) -> None:
-    seen = records.look(fresh(scorecard)).digest
+    seen = reading.look(fresh(scorecard)).digest
     reject = lambda: records.decide(fresh(scorecard), user=people[1], verdict="reject", reason="No.", seen=seen)  # noqa: E731
     at_once(approve(scorecard, people[0], seen), reject)
     assert SignOff.objects.get().state == "rejected"
 
 
 def test_a_withdrawal_that_races_a_voiding_ends_void(scorecard: Scorecard, people: list[User]) -> None:
-    seen = records.look(fresh(scorecard)).digest
+    seen = reading.look(fresh(scorecard)).digest
     approve(scorecard, people[0], seen)()
     change = lambda: records.change_policy(scorecard.workspace, Policy(approvals=2), by=people[-1], revision=0)  # noqa: E731
     at_once(lambda: records.withdraw(fresh(scorecard), user=people[0]), change)

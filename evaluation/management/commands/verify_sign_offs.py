@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from evaluation.models import SignOff
 from evaluation.models.signing import LIVE_STATES
-from evaluation.signoff.records import settle
+from evaluation.signoff.settling import settle
 from studio.models import Workspace
 
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 
 from evaluation.blind import rounds
 from evaluation.models import BlindReview, BlindTask, Scorecard, SignOff
-from evaluation.signoff import records
+from evaluation.signoff import settling
 from studio.lib.errors import StudioError
 from studio.models import AuditEvent, Membership
 from tests.evaluation.signoff.conftest import say
@@ -148,4 +148,4 @@ def test_the_result_is_part_of_what_is_signed(scorecard: Scorecard, reviewer: Us
     found = say(scorecard, reviewer)
     assert found.frozen["blind"].keys() == {"1"}
     BlindReview.objects.update(outcome={"score": 1})
-    assert records.settle(SignOff.objects.get()).reasons == ["The result of blind review 1 changed."]
+    assert settling.settle(SignOff.objects.get()).reasons == ["The result of blind review 1 changed."]

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from evaluation.models import Scorecard, SignOff
-from evaluation.signoff import records
+from evaluation.signoff import reading, records
 from evaluation.signoff.policy import Policy
 
 
@@ -26,7 +26,7 @@ def card(scorecard: Scorecard, editor: User) -> Scorecard:
 
 def say(card: Scorecard, user: User, verdict: str = "approve", **more: Any) -> SignOff:
     """A decision by somebody who looks at what is there now."""
-    more.setdefault("seen", records.look(card).digest)
+    more.setdefault("seen", reading.look(card).digest)
     more.setdefault("reason", "" if verdict == "approve" else "Too few rows.")
     return records.decide(card, user=user, verdict=verdict, **more)
 

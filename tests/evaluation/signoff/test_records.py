@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from evaluation.models import Decision, Scorecard, SignOff, SignOffPolicy
-from evaluation.signoff import records
+from evaluation.signoff import reading, records, settling
 from evaluation.signoff.policy import Policy
 from pipelines.models import PipelineVersion, StepOutput
 from studio import audit, members
@@ -26,7 +26,7 @@ def test_an_approval_by_somebody_else_approves_and_freezes_everything(card: Scor
     assert found.state == "approved"
     decision = found.decisions.get()
     assert (decision.name, decision.role, decision.is_author) == (reviewer.username, "reviewer", False)
-    assert decision.digest == found.digest == records.look(card).digest
+    assert decision.digest == found.digest == reading.look(card).digest
     assert decision.frozen["report"] == card.report.sha256
     assert decision.frozen["weights"]["adapter"] == card.student_sha
     assert decision.frozen["spec"]["digest"] == card.step_run.run.version.digest
@@ -72,7 +72,7 @@ def test_a_rejection_is_final_until_somebody_asks_anew(card: Scorecard, reviewer
 
 
 def test_the_same_click_twice_is_one_decision(card: Scorecard, reviewer: User) -> None:
-    seen = records.look(card).digest
+    seen = reading.look(card).digest
     say(card, reviewer, seen=seen)
     events = AuditEvent.objects.count()
     assert say(card, reviewer, seen=seen).state == "approved"
@@ -81,9 +81,9 @@ def test_the_same_click_twice_is_one_decision(card: Scorecard, reviewer: User) -
 
 
 def test_what_changed_since_the_page_was_opened_is_not_signed(card: Scorecard, reviewer: User) -> None:
-    seen = records.look(card).digest
+    seen = reading.look(card).digest
     card.scores.filter(metric="accuracy").update(value=0.99)
-    with pytest.raises(records.Changed):
+    with pytest.raises(settling.Changed):
         say(card, reviewer, seen=seen)
     assert not Decision.objects.exists()
 
@@ -91,9 +91,9 @@ def test_what_changed_since_the_page_was_opened_is_not_signed(card: Scorecard, r
 def test_rules_that_changed_meanwhile_are_not_signed_by(
     card: Scorecard, reviewer: User, set_rules: Callable[..., None]
 ) -> None:
-    seen = records.look(card).digest
+    seen = reading.look(card).digest
     set_rules(approvals=2)
-    with pytest.raises(records.Changed):
+    with pytest.raises(settling.Changed):
         say(card, reviewer, seen=seen)
 
 
@@ -176,7 +176,7 @@ def test_a_report_that_was_made_again_voids_it(card: Scorecard, reviewer: User) 
     other = publish_folder(card.workspace, "report", {"report.json": b"{}"})
     StepOutput.objects.filter(step_run=card.step_run, port="report").update(artifact=other)
     Scorecard.objects.filter(pk=card.pk).update(report=other)
-    found = records.settle(SignOff.objects.get())
+    found = settling.settle(SignOff.objects.get())
     assert found.state == "void"
     assert found.reasons[0] == "The report was made again."
 
@@ -185,19 +185,21 @@ def test_a_step_that_was_done_again_voids_it(card: Scorecard, reviewer: User) ->
     say(card, reviewer)
     other = publish_folder(card.workspace, "adapter", {"adapter_model.safetensors": b"others"})
     StepOutput.objects.filter(step_run__node="train").update(artifact=other)
-    assert records.settle(SignOff.objects.get()).reasons == ["The step “train” was done again and made something else."]
+    assert settling.settle(SignOff.objects.get()).reasons == [
+        "The step “train” was done again and made something else."
+    ]
 
 
 def test_a_spec_that_changed_voids_it(card: Scorecard, reviewer: User) -> None:
     say(card, reviewer)
     PipelineVersion.objects.update(spec={"nodes": [1]})
-    assert records.settle(SignOff.objects.get()).reasons == ["The pipeline's spec changed."]
+    assert settling.settle(SignOff.objects.get()).reasons == ["The pipeline's spec changed."]
 
 
 def test_figures_that_were_tampered_with_void_it(card: Scorecard, reviewer: User) -> None:
     say(card, reviewer)
     card.scores.filter(metric="accuracy", kind="student").update(value=1.0)
-    assert records.settle(SignOff.objects.get()).reasons == ["The figures kept of the report changed."]
+    assert settling.settle(SignOff.objects.get()).reasons == ["The figures kept of the report changed."]
 
 
 @pytest.mark.parametrize("harm", ["gone", "longer", "other bytes"])
@@ -209,7 +211,7 @@ def test_weights_that_are_gone_or_changed_on_disk_void_it(card: Scorecard, revie
         shutil.rmtree(folder)
     else:
         weights.write_bytes(weights.read_bytes() + b"x" if harm == "longer" else b"WEIGHTS")
-    found = records.settle(SignOff.objects.get())
+    found = settling.settle(SignOff.objects.get())
     assert found.state == "void"
     assert found.reasons[0].startswith(f"Student of the step “train” ({card.student_sha[:8]})")
 
@@ -227,15 +229,15 @@ def test_a_model_file_made_later_voids_nothing_but_one_that_vanishes_does(card: 
     say(card, reviewer)
     later = publish_folder(card.workspace, "gguf", {"b.gguf": b"two"}, name="second")
     StepOutput.objects.create(step_run=make_step(run, "export_again", position=3), port="gguf", artifact=later)
-    assert records.settle(SignOff.objects.get()).state == "approved"
+    assert settling.settle(SignOff.objects.get()).state == "approved"
     output.delete()
-    assert records.settle(SignOff.objects.get()).reasons == [f"The model file “first” ({before.sha256[:8]}) is gone."]
+    assert settling.settle(SignOff.objects.get()).reasons == [f"The model file “first” ({before.sha256[:8]}) is gone."]
 
 
 def test_nothing_is_void_while_all_is_as_it_was_signed(card: Scorecard, reviewer: User) -> None:
     say(card, reviewer)
-    assert records.settle_all() == 0
-    assert records.settle_all(deep=True) == 0
+    assert settling.settle_all() == 0
+    assert settling.settle_all(deep=True) == 0
 
 
 def test_the_rules_cannot_be_changed_from_an_old_page(card: Scorecard, owner: User) -> None:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from evaluation.models import Scorecard, SignOff
-from evaluation.signoff import freezing, records
+from evaluation.signoff import freezing, settling
 from tests.evaluation.signoff.conftest import say
 from vault import store
 
@@ -23,7 +23,7 @@ def test_bytes_of_a_large_file_are_read_only_here(
     call_command("verify_sign_offs", stdout=out)
     assert "holds" in out.getvalue()
     (store.folder_of(card.student_sha) / "adapter_model.safetensors").write_bytes(b"WEIGHTS")
-    assert records.settle(SignOff.objects.get()).state == "approved"
+    assert settling.settle(SignOff.objects.get()).state == "approved"
     with pytest.raises(CommandError, match="1 sign-off voided"):
         call_command("verify_sign_offs", workspace="lab", stdout=out)
     assert "holds other bytes" in out.getvalue()

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from evaluation.models import Scorecard, SignOff
-from evaluation.signoff import records
+from evaluation.signoff import records, settling
 from evaluation.signoff.waiting import resume_gates
 from evaluation.tasks import settle_sign_offs, wake_gates
 from pipelines.models import StepRun
@@ -66,7 +66,7 @@ def test_an_approval_lets_it_go_on_by_itself_and_passes_everything_through(
         "student": card.student_sha,
     }
     assert Artifact.objects.filter(sha256=card.student_sha).count() == 1
-    assert records.settle(SignOff.objects.get()).state == "approved", "the gate's own outputs change nothing"
+    assert settling.settle(SignOff.objects.get()).state == "approved", "the gate's own outputs change nothing"
 
 
 def test_a_step_behind_it_runs_only_then(gate: StepRun, card: Scorecard, reviewer: User) -> None:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from evaluation.models import Decision, Scorecard, SignOff, SignOffPolicy
-from evaluation.signoff import records
+from evaluation.signoff import reading, records
 from evaluation.signoff.policy import Policy
 from pipelines.models import StepRun
 from studio.jobs import State
@@ -26,7 +26,7 @@ def url(name: str, card: Scorecard) -> str:
 
 
 def send(client: Client, card: Scorecard, verdict: str = "approve", **more: str) -> object:
-    fields = {"verdict": verdict, "seen": records.look(card).digest, "reason": "", **more}
+    fields = {"verdict": verdict, "seen": reading.look(card).digest, "reason": "", **more}
     return client.post(url("sign_off_decide", card), fields)
 
 
@@ -35,7 +35,7 @@ def test_the_report_has_the_box_with_what_a_reviewer_may_do(card: Scorecard, rev
     assert 'id="sign-off"' in page
     for text in ("Not asked for", "Approve report", "Request changes", "Reject", "Ask the team to sign"):
         assert text in page
-    assert records.look(card).digest in page
+    assert reading.look(card).digest in page
 
 
 def test_a_viewer_sees_the_box_without_buttons(card: Scorecard, viewer_client: Client, reviewer: User) -> None:
@@ -186,7 +186,7 @@ def test_an_owner_changes_the_rules(owner: User, sign_in: Sign) -> None:
     assert "nobody has changed them" in client.get(address).content.decode()
     more = {"checklist": "Read the rows\n\n Checked the licence ", "minimum_accuracy": "92.5", "parity": "on"}
     assert client.post(address, {**RULES, **more}).status_code == 302
-    rules = records.policy_of(SignOffPolicy.objects.get().workspace)
+    rules = reading.policy_of(SignOffPolicy.objects.get().workspace)
     assert rules == Policy(
         approvals=2, least_role="editor", from_owners=1, parity=True, minimums={"accuracy": 0.925},
         checklist=("Read the rows", "Checked the licence"),
