@@ -68,6 +68,15 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
 
 
+def joules(value: float | None) -> str:
+    """``0.42 J``, ``12.3 J``, ``1,240 J``."""
+    if value is None:
+        return UNKNOWN
+    if value >= 100:
+        return f"{value:,.0f} J"
+    return f"{value:.1f} J" if value >= 10 else f"{value:.2g} J" if value < 0.1 else f"{value:.2f} J"
+
+
 def money(value: float | None) -> str:
     """US dollars with as many decimals as the sum deserves: ``$12.40``, ``$0.0031``."""
     if value is None:

@@ -20,6 +20,7 @@ from vault.rows import Row, read_rows, write_jsonl
 
 PREDICT = "pipelines.recipes.predict"
 PREDICT_GGUF = "pipelines.exporters.gguf_predict"
+MERGE = "pipelines.exporters.merged"
 Mode = Literal["generate", "labels", "both"]
 """Whether the models write, only score the label set, or do both."""
 
@@ -57,7 +58,8 @@ class Local(NamedTuple):
 
     ``training``: what was written of the training whose base model it needs (None for a GGUF file, which needs none).
     ``view``: its own view of the rows' prompts. Exactly one of these says what answers: ``adapter`` on the base model, the file
-    ``gguf``, or the base model alone.
+    ``gguf``, or the base model alone. ``merged``: the adapter is written into the base model's weights first, and what was written
+    answers. ``form_of``: the candidate whose weights these are in another form.
     """
 
     name: str
@@ -69,6 +71,8 @@ class Local(NamedTuple):
     view: Mapping[str, Any] | None = None
     adapter: Path | None = None
     gguf: Path | None = None
+    merged: bool = False
+    form_of: str = ""
 
     @property
     def may_fail_alone(self) -> bool:
@@ -77,7 +81,7 @@ class Local(NamedTuple):
 
 
 def ask_candidates(session: Session, rows: list[Row], *, fewer: list[Row]) -> list[Candidate]:
-    """Every chosen candidate with its answers, in the fixed order teacher, base, student, earlier student, GGUF files.
+    """Every chosen candidate with its answers, in the fixed order teacher, base, student, merged, earlier student, GGUF files.
 
     ``fewer``: rows for the base. The student stands before the earlier one: the verdict is about the first of its kind.
     """
@@ -108,6 +112,8 @@ def local_candidates(session: Session, rows: list[Row], *, fewer: list[Row]) -> 
         found.append(Local("base_few_shot", label, "base", fewer, training, examples))
     if "student" in params.candidates:
         found.append(Local("student", "Student", "student", rows, training, view=view, adapter=session.student.path))
+    if "merged" in params.candidates:
+        found.append(merged_student(session, rows, view=view))
     if "earlier" in inputs:
         found.append(earlier_student(session, rows))
     if "gguf" in inputs:
@@ -126,6 +132,26 @@ def worked_examples(session: Session) -> list[dict[str, Any]]:
     held_out = {question_key(row) for row in read_rows(inputs["rows"].path)}
     train = read_rows(inputs["train"].path)
     return choose_examples(train, count=params.examples, seed=params.seed, held_out=held_out)
+
+
+def merged_student(session: Session, rows: list[Row], *, view: Mapping[str, Any]) -> Local:
+    """The student's weights with the adapter written into them. Raises ``StepError`` without the adapter to hold them against."""
+    if "student" not in session.params.candidates:
+        raise StepError(
+            "The merged weights are compared with the student's adapter, which is not among the candidates.",
+            action="Add student to the candidates, or take merged off them.",
+        )
+    return Local(
+        "merged",
+        "Student, merged",
+        "student",
+        rows,
+        session.training,
+        view=view,
+        adapter=session.student.path,
+        merged=True,
+        form_of="student",
+    )
 
 
 def earlier_student(session: Session, rows: list[Row]) -> Local:
@@ -174,11 +200,10 @@ def file_candidates(session: Session, rows: list[Row], *, view: Mapping[str, Any
         quantisation = str(file.get("type") or "") or quantisation_of(str(file["name"])) or "file"
         name = free_name(f"gguf_{re.sub(r'[^a-z0-9]+', '_', quantisation.lower())[:40]}", taken)
         taken.add(name)
-        path = export.path / str(file["name"])
+        path, sha = export.path / str(file["name"]), made_of or session.student.sha
+        form_of = "student" if sha == session.student.sha else "earlier_student"
         found.append(
-            Local(
-                name, f"GGUF {quantisation}", "quantised", rows, view=views[made_of or session.student.sha], gguf=path
-            )
+            Local(name, f"GGUF {quantisation}", "quantised", rows, view=views[sha], gguf=path, form_of=form_of)
         )
     return found
 
@@ -206,6 +231,9 @@ def ask(session: Session, candidate: Local, *, folder: Path | None) -> Candidate
     ctx.log(f"{candidate.label}: {len(candidate.rows) - before:,} of {len(candidate.rows):,} rows to ask.")
     ctx.progress(before, len(candidate.rows), note=candidate.label)
     pace_file = ctx.scratch / f"{candidate.name}.pace.json"
+    if candidate.merged and folder is not None:
+        folder = merge_into(session, candidate, base=folder)
+        candidate = candidate._replace(adapter=None)
     size = size_of(candidate, folder=folder)
     if before < len(candidate.rows):
         config = config_of(session, candidate, folder=folder, rows=rows_file, out=out)
@@ -232,7 +260,16 @@ def ask(session: Session, candidate: Local, *, folder: Path | None) -> Candidate
         rows_per_second=1 / seconds if seconds else None,
         size_bytes=size,
         peak_bytes=pace.peak_bytes,
+        energy=pace.energy,
+        form_of=candidate.form_of,
     )
+
+
+def merge_into(session: Session, candidate: Local, *, base: Path) -> Path:
+    """The folder with the base model and the candidate's adapter as one; kept for a later attempt of this step."""
+    out = session.ctx.scratch / f"{candidate.name}.model"
+    session.ctx.run_child(MERGE, {"base_model": str(base), "adapter": str(candidate.adapter), "out": str(out)})
+    return out
 
 
 def config_of(session: Session, candidate: Local, *, folder: Path | None, rows: Path, out: Path) -> dict[str, Any]:
@@ -277,7 +314,13 @@ def refused(candidate: Local, *, reason: str, size: int | None) -> Candidate:
     """A candidate that could answer no row at all."""
     answers = {row.id: Prediction(row.id, error=reason) for row in candidate.rows}
     return Candidate(
-        candidate.name, candidate.label, candidate.kind, answers, asked=frozenset(answers), size_bytes=size
+        candidate.name,
+        candidate.label,
+        candidate.kind,
+        answers,
+        asked=frozenset(answers),
+        size_bytes=size,
+        form_of=candidate.form_of,
     )
 
 
@@ -285,20 +328,25 @@ class Pace(NamedTuple):
     """What the child processes told of one candidate over all attempts; None where nothing was measured.
 
     ``seconds_per_row`` when many are asked at once, ``peak_bytes`` the most memory a process held, ``examples`` how many worked
-    examples had room.
+    examples had room, ``energy`` as a :class:`Candidate` has it.
     """
 
     seconds_per_row: float | None = None
     peak_bytes: int | None = None
     examples: int | None = None
+    energy: Mapping[str, Any] | None = None
 
 
 def keep_pace(path: Path, told: Mapping[str, Any]) -> None:
-    """Add one attempt's rows, seconds and memory to those of the attempts before it."""
-    total = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": 0, "seconds": 0.0}
+    """Add one attempt's rows, seconds, joules and memory to those of the attempts before it."""
+    total: dict[str, Any] = {"rows": 0, "seconds": 0.0}
+    if path.exists():
+        total = json.loads(path.read_text(encoding="utf-8"))
     total["rows"] += int(told.get("answered_now") or 0)
     total["seconds"] += float(told.get("seconds") or 0) if told.get("answered_now") else 0.0
     total["peak_bytes"] = max(int(told.get("peak_bytes") or 0), int(total.get("peak_bytes") or 0))
+    if told.get("energy") is not None and told.get("answered_now"):
+        total["energy"] = add_energy(total.get("energy"), told["energy"], rows=int(told["answered_now"]))
     if told.get("examples") is not None:
         total["examples"] = int(told["examples"])
     path.write_text(json.dumps(total), encoding="utf-8")
@@ -310,7 +358,21 @@ def read_pace(path: Path) -> Pace:
         return Pace()
     total = json.loads(path.read_text(encoding="utf-8"))
     pace = float(total["seconds"]) / total["rows"] if total["rows"] and total["seconds"] else None
-    return Pace(pace, total.get("peak_bytes") or None, total.get("examples"))
+    energy = total.get("energy")
+    if energy is not None:
+        joules = energy["joules"] / energy["rows"] if energy["joules"] is not None and energy["rows"] else None
+        energy = {"joules": joules, "counted": energy["counted"], "why": energy["why"]}
+    return Pace(pace, total.get("peak_bytes") or None, total.get("examples"), energy)
+
+
+def add_energy(before: Mapping[str, Any] | None, now: Mapping[str, Any], *, rows: int) -> dict[str, Any]:
+    """Joules and rows over the attempts that counted the same things; those of an attempt that counted others, or nothing, begin anew
+    or are left out."""
+    if before is None or before["joules"] is None:
+        return {**now, "rows": rows}
+    if now["joules"] is None or now["counted"] != before["counted"]:
+        return dict(before)
+    return {**before, "joules": before["joules"] + now["joules"], "rows": before["rows"] + rows}
 
 
 def price_of(seconds_per_row: float | None, per_hour: float | None) -> float | None:

@@ -43,8 +43,9 @@ class Candidate:
     """Somebody who answered. ``asked``: ids of the rows put to it, or None for all; a row it was asked and has no answer
     for is a failure, a row it was not asked counts nowhere. ``usd_per_row`` is known per row for a teacher that was paid,
     and one figure for local models (seconds times the machine's price). ``size_bytes``: what answers, on disk; ``peak_bytes``: the
-    most memory its process held. None where not known. ``source``: of a model asked over a network, what it was asked for and what
-    answered (see :mod:`evaluation.candidates.outside`)."""
+    most memory its process held; ``energy``: ``{"joules", "counted", "why"}`` of one answer (see :mod:`pipelines.recipes.energy`). None
+    where not known. ``form_of``: the candidate whose weights these are in another form. ``source``: of a model asked over a network,
+    what it was asked for and what answered (see :mod:`evaluation.candidates.outside`)."""
 
     name: str
     label: str
@@ -57,6 +58,8 @@ class Candidate:
     rows_per_second: float | None = None
     size_bytes: int | None = None
     peak_bytes: int | None = None
+    energy: Mapping[str, Any] | None = None
+    form_of: str = ""
     source: Mapping[str, Any] | None = None
 
     def was_asked(self, row_id: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from evaluation.candidates.predictions import Candidate
 from evaluation.figures.cascading import cascade_report
 from evaluation.figures.clusters import AUTO, find_clusters
+from evaluation.figures.forms import describe_forms
 from evaluation.figures.judgement import (
     Bench,
     against_teacher,
@@ -115,6 +116,7 @@ def build_report(
         "metrics": [describe_metric(name, metric) for name, metric in metrics.items()],
         "candidates": [describe_candidate(j, rows, metrics, seed=options.seed, clusters=names) for j in judged],
         "comparisons": compare(bench),
+        "forms": describe_forms(judged, rows),
         "retained": None,
         "label_basis": "reference" if with_reference else "teacher",
         "labels": list(options.labels or []),
@@ -210,6 +212,7 @@ def describe_candidate(
         "rows_per_second": candidate.rows_per_second,
         "size_bytes": candidate.size_bytes,
         "peak_bytes": candidate.peak_bytes,
+        "energy": None if candidate.energy is None else dict(candidate.energy),
         "tokens": tokens_of(candidate),
         "source": None if candidate.source is None else dict(candidate.source),
         "errors": [[text, n] for text, n in _errors(candidate).most_common(5)],

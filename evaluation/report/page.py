@@ -66,6 +66,7 @@ def report_context(
         "confusions": presentation.confusions(report, rows_url=rows_url),
         "matrix": presentation.matrix(report, rows_url=rows_url, most=most, order=matrix_order),
         "slices": section_pages.slices_view(report, rows_url=rows_url, field=slice_field, whole=all_slices),
+        "forms": section_pages.forms_view(report, rows_url=rows_url),
         "cascade": section_pages.cascade_view(report),
         "matrix_limit": presentation.MATRIX_LABELS,
         "matrix_scope": matrix_scope,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 from typing import Any, NamedTuple
 
-from evaluation.wording import figure, milliseconds, money
+from evaluation.wording import figure, joules, milliseconds, money
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 300, 52, 16, 18, 40
 CHARACTER = 6.2
@@ -131,6 +131,8 @@ def picture(report: Mapping[str, Any]) -> dict[str, Any] | None:
         ),
     ]
     name = quality_metric(report)
+    told = {c["name"]: (c.get("energy") or {}).get("joules") for c in report["candidates"]}
+    energies = {name: joules(value) for name, value in told.items() if value is not None}
     return {
         "metric": next((m["label"] for m in report["metrics"] if m["name"] == name), name),
         "panels": panels,
@@ -139,10 +141,29 @@ def picture(report: Mapping[str, Any]) -> dict[str, Any] | None:
         "any_first": any(c.get("first_token") for c in report["candidates"]),
         "any_pace": any(c.get("tokens_per_second") for c in report["candidates"]),
         "any_memory": any(c.get("peak_bytes") for c in report["candidates"]),
+        "any_energy": bool(energies),
+        "energies": energies,
+        "energy_note": energy_note(report),
         "spots": spots,
         "empty": not any(panel["dots"] for panel in panels),
         "cut": bottom > 0,
     }
+
+
+def energy_note(report: Mapping[str, Any]) -> str:
+    """What was counted as energy, and what was not and why; empty for a report in which nobody tried to."""
+    told = [c["energy"] for c in report["candidates"] if c.get("energy")]
+    if not told:
+        return ""
+    counted = list(dict.fromkeys(name for t in told for name in t["counted"]))
+    why = "; ".join(dict.fromkeys(t["why"] for t in told if t["why"]))
+    if not counted:
+        return f"Energy: not measurable here ({why})." if why else "Energy: not measurable here."
+    left_out = f" Not counted: {why}." if why else ""
+    return (
+        f"Energy: joules an answer takes when many are asked at once, of {' and '.join(counted)}, with whatever else ran there meanwhile."
+        f"{left_out}"
+    )
 
 
 def _quality_range(spots: Sequence[Spot]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The report's slices and cascade as the page shows them. Pure: a report in, lines and places out; tolerates reports without."""
+"""The report's slices, forms and cascade as the page shows them. Pure: a report in, lines and places out; tolerates reports without."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.report.presentation import metric_cell, rows_link
+from evaluation.report.text import CHANNELS
 from evaluation.statistics import Estimate
 from evaluation.wording import p_value, percent, point_range, points
 
+ROWS = 8
+"""Differing rows that are named."""
 SLICES = 15
 """Slices shown before "show all"."""
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 240, 48, 16, 16, 38
@@ -83,6 +86,21 @@ def slice_link(field: str, value: str, rows_url: str) -> str:
             return rows_link(rows_url, min=str(int(ends[0]) + 1))
         return rows_link(rows_url, min=ends[0], max=ends[1]) if len(ends) == 2 else ""
     return ""
+
+
+def forms_view(report: Mapping[str, Any], *, rows_url: str) -> list[dict[str, Any]]:
+    """Merged weights and files against the adapter they were made of, each with links to the first rows on which they differ."""
+    return [
+        {
+            **form,
+            "cell": metric_cell(form["share"], unit="%"),
+            "way": CHANNELS[form["channel"]],
+            "links": [{"text": f"{p + 1:,}", "href": rows_link(rows_url, row=str(p))} for p in form["positions"][:ROWS]]
+            if rows_url
+            else [],
+        }
+        for form in report.get("forms") or []
+    ]
 
 
 def cascade_view(report: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evaluation.figures.forms import sentence_of
 from evaluation.judging.show import text_lines
 from evaluation.report.outside_page import outside_lines
 from evaluation.statistics import Estimate
@@ -82,6 +83,8 @@ def render(report: Mapping[str, Any], *, width: int = 100) -> str:
         parts.append("\n".join(comparisons))
     if judged := text_lines(report):
         parts.append("\n".join(["Judged by a model", *(textwrap.fill(line, width) for line in judged)]))
+    if forms := [sentence_of(form) for form in report.get("forms") or []]:
+        parts.append("\n".join(["The student in other forms", *forms]))
     if outside := outside_lines(report):
         parts.append("\n".join(["Models asked over a network", *outside]))
     if sure := confidence_lines(report):
@@ -173,6 +176,8 @@ def render_markdown(report: Mapping[str, Any], *, title: str = "Evaluation") -> 
         parts += ["## Student against the others", "\n".join(f"- {line}" for line in comparisons)]
     if judged := text_lines(report):
         parts += ["## Judged by a model", "\n".join(f"- {line}" for line in judged)]
+    if forms := [sentence_of(form) for form in report.get("forms") or []]:
+        parts += ["## The student in other forms", "\n".join(f"- {line}" for line in forms)]
     if outside := outside_lines(report):
         parts += ["## Models asked over a network", "\n".join(f"- {line}" for line in outside)]
     if sure := confidence_lines(report):
@@ -241,6 +246,8 @@ def _other_figures(candidate: Mapping[str, Any]) -> list[tuple[str, Mapping[str,
     for name, key in (("calibration_error", "error_estimate"), ("brier_top_label", "brier")):
         if told.get(key):
             found.append((name, told[key]))
+    if (candidate.get("energy") or {}).get("joules") is not None:
+        found.append(("energy_joules", {"value": candidate["energy"]["joules"]}))
     if candidate["cost_per_1000"]:
         found.append(("cost_per_1000_usd", candidate["cost_per_1000"]))
     return found

@@ -56,7 +56,7 @@ class Evaluate(base.Step):
     label = "Evaluate"
     group = "Evaluation"
     queue = "gpu"
-    version = 5
+    version = 6
     inputs = {
         "rows": Port("dataset", "Held-out rows with the teacher's answers, references, or both"),
         "student": Port("adapter", "The trained student"),
@@ -69,11 +69,11 @@ class Evaluate(base.Step):
     unfingerprinted = frozenset({"batch_tokens", "threads"})
 
     class Params(BaseParams):
-        candidates: list[Literal["teacher", "base", "base_few_shot", "student"]] = param(
+        candidates: list[Literal["teacher", "base", "base_few_shot", "student", "merged"]] = param(
             lambda: ["teacher", "base", "student"],
             label="Candidates",
             help="base is the untrained model with the rows' own prompt; base_few_shot also gets worked examples from the "
-            "training rows.",
+            "training rows; merged is the student with its adapter written into the base model's weights.",
         )
         examples: int = param(
             5,

@@ -13,12 +13,15 @@ from typing import Any
 
 from pipelines.recipes.events import Events, RecipeError, run_main
 
+UNKNOWN_GPU = "llama.cpp answered on a GPU, whose energy is not read here"
+
 
 def main(config: dict[str, Any], events: Events) -> dict[str, Any]:
     """Answer the rows; returns the numbers of :func:`pipelines.recipes.answering.run_job`."""
     from pipelines.exporters import llama
     from pipelines.recipes.answer_tasks import Job
     from pipelines.recipes.answering import run_job
+    from pipelines.recipes.energy import Meter, open_meter
 
     job = Job.from_config(config)
     path = Path(config["gguf"])
@@ -32,7 +35,9 @@ def main(config: dict[str, Any], events: Events) -> dict[str, Any]:
         room = max(2 * job.batch_tokens, context - len(prefix) if context <= 4 * job.batch_tokens else 0)
         return llama.FileDecoder(model, prefix, room=room, threads=config.get("threads"))
 
-    return run_job(job, events, FileSpeller(model), context=context, open_decoder=open_decoder)
+    # Which of the machine's GPUs llama.cpp chose is not known, and the processor's share alone would be a lie.
+    meter = Meter([], [UNKNOWN_GPU]) if llama.on_gpu() else open_meter(gpu=False)
+    return run_job(job, events, FileSpeller(model), context=context, open_decoder=open_decoder, energy=meter)
 
 
 class FileSpeller:

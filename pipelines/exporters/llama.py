@@ -40,6 +40,11 @@ class Log:
         return " ".join(line.strip() for line in self.lines()[-3:])[:300]
 
 
+def on_gpu() -> bool:
+    """Whether this llama.cpp was built to run on a GPU."""
+    return bool(llama_cpp.llama_supports_gpu_offload())
+
+
 @contextmanager
 def captured_log() -> Iterator[Log]:
     """Collect llama.cpp's log instead of printing it."""

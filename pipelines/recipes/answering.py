@@ -14,6 +14,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from pipelines.recipes.answer_tasks import (
     with_targets,
 )
 from pipelines.recipes.decoding import Decoder, NoRoom, Scores, Speller, common_prefix
+from pipelines.recipes.energy import Meter
 from pipelines.recipes.events import Events, RecipeError
 from pipelines.recipes.generation import generate
 from pipelines.recipes.label_scoring import Node, build_trie, score_labels
@@ -48,16 +50,32 @@ class Answerer:
     """Answers tasks in batches on one decoder and appends their lines to the job's file."""
 
     def __init__(
-        self, job: Job, speller: Speller, decoder: Decoder, *, prefix: int, context: int, trie: Node | None
+        self,
+        job: Job,
+        speller: Speller,
+        decoder: Decoder,
+        *,
+        prefix: int,
+        context: int,
+        trie: Node | None,
+        energy: Meter | None = None,
     ) -> None:
-        self.job, self.speller, self.decoder = job, speller, decoder
+        self.job, self.speller, self.decoder, self.energy = job, speller, decoder, energy
         self.prefix, self.context, self.trie = prefix, context, trie
-        self.apart = 0.0
-        """Seconds that went into something else than answering."""
+        self.apart = self.apart_joules = 0.0
+        """Seconds and joules that went into something else than answering."""
         self.growth = min(FIRST_GUESS, job.max_new_tokens) if job.mode != "labels" else 0
         if trie is not None:
             self.growth += 16
         self.timing, self.first_ms = False, 0.0
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What is done within is not answering: its time and energy are counted apart."""
+        began, before = time.perf_counter(), joules_of(self.energy)
+        yield
+        self.apart += time.perf_counter() - began
+        self.apart_joules += joules_of(self.energy) - before
 
     def batches(self, tasks: list[Task]) -> Iterator[list[Task]]:
         """Batches of similar lengths; each is planned when the one before it is done and its answers' lengths are known."""
@@ -108,12 +126,11 @@ class Answerer:
 
     def _score_targets(self, tasks: list[Task], lines: list[dict[str, Any]], start: Scores) -> None:
         """Write into the lines how likely the model finds the rows' right answers."""
-        began = time.perf_counter()
-        found = score_targets(self.decoder, start, [task.target for task in tasks])
+        with self.aside():
+            found = score_targets(self.decoder, start, [task.target for task in tasks])
         for one, task, nll in zip(lines, tasks, found, strict=True):
             if nll is not None:
                 one["nll"], one["nll_tokens"] = round(nll, 6), len(task.target)
-        self.apart += time.perf_counter() - began
 
     def timed(self, task: Task) -> dict[str, Any]:
         """The line of one row answered alone, with its wall time and the time to its first token; its right answer is looked at
@@ -125,9 +142,8 @@ class Answerer:
         if answered["text"] is not None:
             answered["first_ms"] = round(self.first_ms, 3)
         if task.target and not answered["error"]:
-            start_again = time.perf_counter()
-            start = self.decoder.start([task.ids[self.prefix :]])
-            self.apart += time.perf_counter() - start_again
+            with self.aside():
+                start = self.decoder.start([task.ids[self.prefix :]])
             self._score_targets([task], [answered], start)
         return answered
 
@@ -156,13 +172,15 @@ def run_job(
     *,
     context: int,
     open_decoder: Callable[[list[int]], Decoder],
+    energy: Meter | None = None,
 ) -> dict[str, Any]:
-    """Answer every row of the job that its file has no line for, and return counts, seconds and rows per second.
+    """Answer every row of the job that its file has no line for, and return counts, seconds, joules and rows per second.
 
-    ``open_decoder`` makes the decoder for the prefix that all prompts share. Lines are flushed after every batch.
+    ``open_decoder`` makes the decoder for the prefix that all prompts share. Lines are flushed after every batch. ``energy`` counts
+    joules from here on.
     Raises :class:`RecipeError` when no row at all can be answered.
     """
-    began, worked = time.perf_counter(), time.process_time()
+    began, worked, before = time.perf_counter(), time.process_time(), joules_of(energy)
     rows = read_rows(job.rows)
     done = finished_ids(job.out)
     wanted = len(job.examples)
@@ -184,20 +202,23 @@ def run_job(
         )
     prefix = common_prefix([task.ids for task in good])
     alone = {good[i].id for i in evenly(len(good), job.latency_rows)}
-    answered, apart = 0, 0.0
+    answered, apart, apart_joules = 0, 0.0, 0.0
     with job.out.open("a", encoding="utf-8") as out:
         write(out, [line(task) for task in failed if task.id not in done])
         todo = [task for task in good if task.id not in done]
         if todo:
             trie = make_trie(job, rows, tasks, speller)
             decoder = open_decoder(prefix)
-            answerer = Answerer(job, speller, decoder, prefix=len(prefix), context=context, trie=trie)
+            answerer = Answerer(job, speller, decoder, prefix=len(prefix), context=context, trie=trie, energy=energy)
             for lines in answered_batches(answerer, todo, alone):
                 write(out, lines)
                 answered += len(lines)
                 events.progress(len(tasks) - len(todo) + answered, len(tasks), unit="rows", note="Answering")
-            apart = answerer.apart
+            apart, apart_joules = answerer.apart, answerer.apart_joules
     seconds = time.perf_counter() - began - apart
+    told = None if energy is None else energy.told()
+    if told is not None and told["joules"] is not None:
+        told["joules"] = round(max(0.0, told["joules"] - before - apart_joules), 3)
     return {
         "rows": len(tasks),
         "errors": len(failed),
@@ -209,7 +230,13 @@ def run_job(
         "prompt_tokens": sum(len(task.ids) for task in good),
         "examples": len(job.examples) if wanted else None,
         "peak_bytes": peak_memory(),
+        "energy": told,
     }
+
+
+def joules_of(meter: Meter | None) -> float:
+    """What a meter has counted so far; 0 where there is none, or it counts nothing."""
+    return (meter.joules() or 0.0) if meter is not None else 0.0
 
 
 def peak_memory() -> int | None:

@@ -28,7 +28,7 @@ def main(config: dict[str, Any], events: Events) -> dict[str, Any]:
     """Answer the rows; returns the numbers of :func:`pipelines.recipes.answering.run_job`, the device and the precision."""
     import torch
 
-    from pipelines.recipes import answering, tree_attention
+    from pipelines.recipes import answering, energy, tree_attention
     from pipelines.recipes.answer_tasks import Job
     from pipelines.recipes.tree_decoder import RowDecoder, TreeDecoder
 
@@ -53,6 +53,7 @@ def main(config: dict[str, Any], events: Events) -> dict[str, Any]:
             speller,
             context=context_length(model, speller.tokenizer),
             open_decoder=lambda prefix: (RowDecoder if why else TreeDecoder)(model, prefix),
+            energy=energy.open_meter(gpu=model.device.type == "cuda"),
         )
     return {**result, "device": str(model.device), "precision": name_of(model.dtype)}
 

@@ -41,3 +41,11 @@ def test_intervals_are_written_in_the_metrics_unit() -> None:
     assert wording.figure_range(value, unit="") == "0.855–0.932"
     assert wording.figure_range({"value": 1, "low": None, "high": None}, unit="") == ""
     assert wording.point_range(Estimate(-0.01, -0.02, 0.003, 9)) == "95 % interval −2 to +0.3 points"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "unknown"), (0.0123, "0.012 J"), (0.5, "0.50 J"), (12.34, "12.3 J"), (1240.4, "1,240 J")],
+)
+def test_joules_have_as_many_decimals_as_they_deserve(value: float | None, text: str) -> None:
+    assert wording.joules(value) == text

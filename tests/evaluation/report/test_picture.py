@@ -131,3 +131,20 @@ def test_memory_is_a_column_only_where_somebodys_is_known() -> None:
     rows = make_rows([("card", "card")])
     assert not draw(rows, [timed("student", "student", 40)])["any_memory"]
     assert draw(rows, [timed("student", "student", 40, peak_bytes=1 << 30)])["any_memory"]
+
+
+def test_energy_is_a_column_only_where_it_was_measured_and_the_note_says_of_what() -> None:
+    rows = make_rows([("card", "card")])
+    processor = {"joules": 0.5, "counted": ["processor", "memory"], "why": ""}
+    found = draw(rows, [timed("student", "student", 40, energy=processor)])
+    assert found["energies"] == {"student": "0.50 J"}
+    assert "of processor and memory" in found["energy_note"]
+    assert draw(rows, [timed("student", "student", 40)])["energy_note"] == ""
+
+
+def test_energy_that_nobody_can_measure_here_is_said_with_the_reason() -> None:
+    rows = make_rows([("card", "card")])
+    nothing = {"joules": None, "counted": [], "why": "this machine shows no counter"}
+    found = draw(rows, [timed("student", "student", 40, energy=nothing)])
+    assert not found["any_energy"]
+    assert found["energy_note"] == "Energy: not measurable here (this machine shows no counter)."

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pytest_django.fixtures import Settings
 
 from evaluation.advice import what_rows_show
+from evaluation.candidates.asking import add_energy
 from evaluation.candidates.outside import answer_row, write_candidates
 from evaluation.report.scorecards import record_scorecard, scorecard_of
 from evaluation.rows.items import ITEMS_FILE
@@ -56,6 +57,7 @@ class Children:
         self.asked: list[str] = []
         self.revision = REVISION
         self.examples_that_fit = 100
+        self.energy: dict[str, Any] | None = None
         scratch.mkdir(parents=True, exist_ok=True)
 
     def progress(self, done: int, total: int | None = None, *, unit: str = "rows", note: str = "") -> None:
@@ -83,6 +85,11 @@ class Children:
                 "files": {},
                 "kind": "embedded",
             }
+        if module == "pipelines.exporters.merged":
+            folder = Path(config["out"])
+            folder.mkdir(exist_ok=True)
+            (folder / "model.safetensors").write_bytes(b"w" * 1_000)
+            return {"kind": "f16", "bytes": 1_000}
         assert module == ("pipelines.exporters.gguf_predict" if "gguf" in config else "pipelines.recipes.predict")
         self.configs.append(config)
         out = Path(config["out"])
@@ -98,7 +105,7 @@ class Children:
         told: dict[str, Any] = {"rows": len(rows), "answered_now": len(todo), "seconds": 0.5 * len(todo)}
         if config["examples"]:
             told["examples"] = min(len(config["examples"]), self.examples_that_fit)
-        return {**told, "peak_bytes": 123 << 20}
+        return {**told, "peak_bytes": 123 << 20, "energy": self.energy}
 
     def config_of(self, name: str) -> dict[str, Any]:
         """The predict config of a candidate."""
@@ -721,3 +728,72 @@ def test_the_disagreement_seen_last_in_this_workspace_is_used(workspace: Workspa
     assert "(seen disagreement of 4.0 %)" in mine
     assert "(expected disagreement of 10.0 %)" in theirs
     assert Evaluate().advise(params, rows={"rows": None}, workspace_id=workspace.pk) == []
+
+
+def test_merged_weights_are_asked_as_a_candidate_of_their_own_and_held_against_the_adapter(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    def odd(config: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+        answered = right({**config, "adapter": "any"}, row)
+        return {**answered, "text": "cash"} if Path(config["out"]).stem == "merged" and row["id"] == "r0" else answered
+
+    children = Children(tmp_path / "scratch", odd)
+    _, report = evaluate(children, inputs, candidates=["student", "merged"])
+    asked = children.config_of("merged")
+    assert asked["base_model"] == str(tmp_path / "scratch" / "merged.model")
+    assert asked["adapter"] is None
+    assert asked["prompt_view"] == children.config_of("student")["prompt_view"]
+    assert [c["name"] for c in report["candidates"]] == ["student", "merged"]
+    assert candidate(report, "merged")["size_bytes"] == 1_000
+    written = next(form for form in report["forms"] if form["channel"] == "generated")
+    assert (written["of"], written["rows"], written["same"], written["positions"]) == ("student", 10, 9, [0])
+
+
+def test_merged_weights_without_the_adapter_to_compare_with_are_refused(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    with pytest.raises(StepError, match="compared with the student's adapter") as problem:
+        evaluate(Children(tmp_path / "scratch"), inputs, candidates=["base", "merged"])
+    assert "take merged off" in problem.value.action
+
+
+def test_files_of_the_student_are_held_against_it_answer_by_answer(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    inputs["gguf"] = export(tmp_path / "gguf", "Q8_0", "Q4_K_M")
+    _, report = evaluate(Children(tmp_path / "scratch"), inputs)
+    assert {(form["candidate"], form["of"], form["differing"]) for form in report["forms"]} == {
+        ("gguf_q8_0", "student", 0),
+        ("gguf_q4_k_m", "student", 0),
+    }
+
+
+def test_energy_of_several_attempts_is_told_for_one_answer(tmp_path: Path, inputs: dict[str, InputArtifact]) -> None:
+    children = Children(tmp_path / "scratch")
+    children.energy = {"joules": 50.0, "counted": ["processor"], "why": ""}
+    _, report = evaluate(children, inputs, candidates=["teacher", "student"])
+    assert candidate(report, "student")["energy"] == {"joules": 5.0, "counted": ["processor"], "why": ""}
+    assert candidate(report, "teacher")["energy"] is None
+
+
+def test_energy_that_cannot_be_measured_says_why_and_is_no_zero(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    children = Children(tmp_path / "scratch")
+    children.energy = {"joules": None, "counted": [], "why": "this machine shows no counter"}
+    _, report = evaluate(children, inputs)
+    assert candidate(report, "student")["energy"] == {
+        "joules": None,
+        "counted": [],
+        "why": "this machine shows no counter",
+    }
+
+
+def test_attempts_that_counted_other_things_are_not_added_up() -> None:
+    half = {"joules": 10.0, "counted": ["GPU"], "why": ""}
+    nothing = {"joules": None, "counted": [], "why": "no counter"}
+    first = add_energy(None, half, rows=5)
+    assert add_energy(first, {**half, "joules": 30.0}, rows=5) == {**half, "joules": 40.0, "rows": 10}
+    assert add_energy(first, nothing, rows=5) == first
+    assert add_energy(first, {**half, "counted": ["GPU", "processor"]}, rows=5) == first
+    assert add_energy(add_energy(None, nothing, rows=5), half, rows=3) == {**half, "rows": 3}
