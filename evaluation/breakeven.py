@@ -66,6 +66,14 @@ def calculate(given: Assumptions) -> Result:
     return Result(teacher, student, saving, payback, even)
 
 
+def price_to_beat(given: Assumptions) -> float | None:
+    """US$ for 1,000 teacher's answers from which on the student saves money each month; None where no price is enough."""
+    if given.handed_back >= 1 or given.per_day <= 0:
+        return None
+    own = given.machine_per_1000 + given.machine_per_month / (given.per_month / 1000)
+    return own / (1 - given.handed_back)
+
+
 class Line(NamedTuple):
     """One line of the sensitivity table: what was changed, and the result then."""
 

@@ -29,6 +29,8 @@ class BreakevenForm(forms.Form):
 
     per_day = number_field("Traffic", unit="answers a day")
     teacher_per_1000 = number_field("Teacher's price", unit="US$ for 1,000 answers")
+    teacher_per_1000.required = False
+    teacher_per_1000.by_choice = True  # type: ignore[attr-defined]  # Not optional: without it there is no result.
     machine_per_month = number_field(
         "Student's machine", unit="US$ a month", help_text="Paid whether it is used or not. 0 where it is paid by use."
     )
@@ -47,7 +49,7 @@ class BreakevenForm(forms.Form):
         v = self.cleaned_data
         return Assumptions(
             per_day=v["per_day"],
-            teacher_per_1000=v["teacher_per_1000"],
+            teacher_per_1000=v["teacher_per_1000"] or 0.0,
             machine_per_month=v["machine_per_month"],
             machine_per_1000=v["machine_per_1000"],
             handed_back=v["handed_back"] / 100,
@@ -55,8 +57,8 @@ class BreakevenForm(forms.Form):
         )
 
 
-def measured(card: Scorecard, report: Mapping[str, Any]) -> dict[str, float]:
-    """What is known before anybody types: prices from the report, cost and hours of the run that made it."""
+def measured(card: Scorecard, report: Mapping[str, Any]) -> dict[str, float | None]:
+    """What is known before anybody types: prices from the report, cost and hours of the run that made it. None: not known."""
     prices = {c["kind"]: (c["cost_per_1000"] or {}).get("value") for c in reversed(report["candidates"])}
     confirmed = (report.get("cascade") or {}).get("confirmed") or {}
     steps = list(card.step_run.run.steps.all())
@@ -64,7 +66,7 @@ def measured(card: Scorecard, report: Mapping[str, Any]) -> dict[str, float]:
     hours = sum(step.seconds or 0.0 for step in steps if step.queue == "gpu") / 3600
     found = {
         "per_day": PER_DAY,
-        "teacher_per_1000": round(prices.get("teacher") or 0.0, 4),
+        "teacher_per_1000": round(prices["teacher"], 4) if prices.get("teacher") else None,
         "machine_per_month": 0.0,
         "machine_per_1000": round(prices.get("student") or 0.0, 4),
         "handed_back": round(100 * (confirmed.get("handed_back") or 0.0), 1),
@@ -72,4 +74,4 @@ def measured(card: Scorecard, report: Mapping[str, Any]) -> dict[str, float]:
         "hours": round(hours, 2),
         "per_hour": 0.0,
     }
-    return {name: int(value) if value == int(value) else value for name, value in found.items()}
+    return {n: int(value) if value is not None and value == int(value) else value for n, value in found.items()}

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from evaluation.boards.since import Shared
 from evaluation.figures.metric_names import Named, judging
+from evaluation.report.picture import round_axis
+from evaluation.boards.since import Shared
 from evaluation.wording import figure, p_value, points
 
 METRICS = judging()
@@ -150,13 +151,13 @@ def trends_of(entries: Sequence[Entry], *, metric: str, most: int = 6) -> list[d
         return []
     shown = sorted(by_pipeline.items(), key=lambda item: item[1][-1].at, reverse=True)[:most]
     known = [e.scores[metric] for _, mine in shown for e in mine]
-    bottom = min(min(v if low is None else low for v, low, _, _ in known), 1.0)
-    top = max(max(v if high is None else high for v, _, high, _ in known), bottom + 0.02)
-    bottom, top = max(-1.0, bottom - 0.02), min(1.0, top + 0.02)
-    return [_trend(name, mine, metric, bottom, top) for name, mine in shown]
+    lowest = min(v if low is None else low for v, low, _, _ in known)
+    ticks = round_axis(lowest, max(v if high is None else high for v, _, high, _ in known), most=4)
+    return [_trend(name, mine, metric, ticks) for name, mine in shown]
 
 
-def _trend(name: str, mine: Sequence[Entry], metric: str, bottom: float, top: float) -> dict[str, Any]:
+def _trend(name: str, mine: Sequence[Entry], metric: str, ticks: Sequence[float]) -> dict[str, Any]:
+    bottom, top = ticks[0], ticks[-1]
     x0, x1, y0, y1 = LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM, TOP
     first, last = mine[0].at, mine[-1].at
     span = (last - first).total_seconds()
@@ -186,7 +187,6 @@ def _trend(name: str, mine: Sequence[Entry], metric: str, bottom: float, top: fl
         elif n:
             breaks.append(round((dots[-1]["x"] + dot["x"]) / 2, 1))
         dots.append(dot)
-    middle = (bottom + top) / 2
     return {
         "name": name,
         "latest": figure(mine[-1].scores[metric][0], unit="%"),
@@ -201,5 +201,5 @@ def _trend(name: str, mine: Sequence[Entry], metric: str, bottom: float, top: fl
         "x1": x1,
         "y0": y0,
         "y1": y1,
-        "ticks": [{"y": y_at(v), "text": figure(v, unit="%")} for v in (bottom, middle, top)],
+        "ticks": [{"y": y_at(v), "text": f"{round(100 * v, 1):g} %"} for v in ticks],
     }

@@ -12,7 +12,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -160,7 +160,23 @@ def _group(
                 alike=alike[n],
             )
         )
-    return Losses(lost, len(rows), groups, others, "", len(won), len(around))
+    return Losses(lost, len(rows), _told_apart(groups), others, "", len(won), len(around))
+
+
+def _told_apart(groups: Sequence[Group]) -> list[Group]:
+    """Groups of one name get their most frequent mistake into it, then their number among these."""
+    found = list(groups)
+    for name in {n for n, k in Counter(group.name for group in groups).items() if k > 1}:
+        for at, group in enumerate(found):
+            if group.name == name and group.pairs and " · " not in name:
+                right, given, _ = group.pairs[0]
+                found[at] = replace(group, name=f"{name} · most {_short(right)} → {_short(given)}")
+    seen = Counter[str]()
+    for at, group in enumerate(found):
+        seen[group.name] += 1
+        if seen[group.name] > 1:
+            found[at] = replace(group, name=f"{group.name} ({seen[group.name]})")
+    return found
 
 
 def name_group(terms: Sequence[str], mistakes: Sequence[tuple[str, str]], *, fallback: str) -> str:

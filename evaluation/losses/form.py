@@ -66,6 +66,9 @@ class NextRoundForm(forms.Form):
         own = next_round.teacher_of(pipeline.draft)
         self.own, self.is_text = own, is_text
         super().__init__(_with_defaults(data, own, is_text=is_text))
+        for name in ("count", "teacher", "model", "dataset"):
+            # Needed by one of the changes: its label must not say "optional".
+            self.fields[name].by_choice = True  # type: ignore[attr-defined]
         choice: Any = self.fields["group"]
         choice.choices = [(v["number"], f"{v['name']} ({v['size']})") for v in views]
         teacher: Any = self.fields["teacher"]

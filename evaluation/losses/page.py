@@ -43,9 +43,7 @@ def _group_view(
         "share": share.value if share else 0.0,
         "near": len(group["near"]),
         "inside": inside,
-        "inside_text": f"{inside:.0%}".replace("%", " %"),
         "outside": outside,
-        "outside_text": f"{outside:.0%}".replace("%", " %"),
         "mistakes": [
             {"right": a or "(nothing)", "given": b or "(no answer)", "count": n} for a, b, n in group["pairs"][:3]
         ],

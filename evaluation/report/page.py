@@ -10,7 +10,7 @@ from evaluation.judging.golden import with_people
 from evaluation.judging.show import judges_view
 from evaluation.models import Scorecard
 from evaluation.report import presentation
-from evaluation.report import sections as section_pages
+from evaluation.report.document import sections as section_pages
 from evaluation.report.outside_page import outside_rows
 from evaluation.report.picture import picture
 from evaluation.rows.explorer import ItemTable
@@ -20,7 +20,7 @@ from vault.models import Artifact, ArtifactKind
 
 LABELS = 20
 SAMPLE = 8
-HASHES = {"Held-out rows", "Training rows", "Student", "Base model revision", "Answers of other models"}
+HASHES = {"Held-out rows", "Training rows", "Student", "Base model revision", "Answers of other models", "GGUF files"}
 """Facts of a report whose values are hashes."""
 
 

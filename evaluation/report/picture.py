@@ -14,6 +14,8 @@ CHARACTER = 6.2
 """About how wide a character of a dot's name is, in SVG units."""
 LINE = 14
 """Least distance of two names."""
+MARK = 9
+"""How far a dot with its ring reaches."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,19 @@ class Point(NamedTuple):
     left: float = 0.0
     right: float = 0.0
     best: bool = False
+
+
+def round_axis(low: float, high: float, *, most: int = 5) -> list[float]:
+    """Round shares (multiples of 0.5, 1, 2, 5, 10 or 25 points) from ``low`` or below to ``high`` or above, at most ``most``."""
+    for step in (0.005, 0.01, 0.02, 0.05, 0.1, 0.25):
+        first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
+        last = max(last, first + 1)
+        if last - first < most:
+            return [round(step * n, 6) for n in range(first, last + 1)]
+    return [
+        round(0.5 * n, 6)
+        for n in range(floor(2 * low + 1e-9), max(ceil(2 * high - 1e-9), floor(2 * low + 1e-9) + 1) + 1)
+    ]
 
 
 def quality_metric(report: Mapping[str, Any]) -> str:
@@ -259,35 +274,39 @@ def _front_path(places: Sequence[tuple[float, float]], end: float) -> str:
 
 
 def apart(dots: Sequence[Point], *, taken: Sequence[float] = (), ends: tuple[float, float] = (0, 1e9)) -> list[Point]:
-    """The dots with the names of neighbours moved down, so that none is written over another or over a line's name.
+    """The dots with their names beside, under or over them, so that none is written over another, a dot or a line's name.
 
-    ``taken``: heights of names at the right end of lines across.
+    ``taken``: heights of names at the right end of lines across. Where there is no free place, the name goes down.
     """
-
-    def extent(dot: Point) -> tuple[float, float]:
-        wide = 14 + CHARACTER * len(dot.text)
-        return (dot.x - wide, dot.x + 6) if dot.anchor == "end" else (dot.x - 6, dot.x + wide)
-
     placed: list[Point] = []
     for dot in sorted(dots, key=lambda d: d.y):
-        left, right = extent(dot)
-        if dot.anchor == "start" and right > ends[1] and dot.x - (right - dot.x) >= ends[0]:
-            dot = dot._replace(anchor="end")
-            left, right = extent(dot)
-        dy = dot.dy
-        for _ in range(len(placed) + len(taken) + 1):
-            at = dot.y + dy
-            near = [
-                p.y + p.dy
-                for p in placed
-                if left < extent(p)[1] and extent(p)[0] < right and abs(at - p.y - p.dy) < LINE
-            ]
-            near += [y for y in taken if right > ends[1] - 0.5 * (ends[1] - ends[0]) and abs(at - y) < LINE]
-            if not near:
-                break
-            dy = round(max(near) + LINE - dot.y, 1)
-        placed.append(dot._replace(dy=dy))
+        others = [d for d in dots if (d.x, d.y) != (dot.x, dot.y)]
+        sides = ("end", "start") if dot.anchor == "end" else ("start", "end")
+        tries = [dot._replace(anchor=side, dy=dot.dy + LINE * n) for n in (0, 1, -1, 2, -2) for side in sides]
+        lower = max((p.y + p.dy for p in placed), default=dot.y) + LINE - dot.y
+        last = dot._replace(dy=round(max(lower, dot.dy), 1))
+        placed.append(next((t for t in tries if _is_free(t, placed, others, taken, ends)), last))
     return placed
+
+
+def _extent(dot: Point) -> tuple[float, float]:
+    """From where to where a dot's name goes."""
+    wide = 14 + CHARACTER * len(dot.text)
+    return (dot.x - wide, dot.x - 10) if dot.anchor == "end" else (dot.x + 10, dot.x + wide)
+
+
+def _is_free(
+    dot: Point, placed: Sequence[Point], dots: Sequence[Point], taken: Sequence[float], ends: tuple[float, float]
+) -> bool:
+    """Whether the dot's name lies inside ``ends`` and on no other name, dot or whisker."""
+    (left, right), at = _extent(dot), dot.y + dot.dy
+    if left < ends[0] or right > ends[1]:
+        return False
+    if right > ends[1] - 0.5 * (ends[1] - ends[0]) and any(abs(at - y) < LINE for y in taken):
+        return False
+    if any(left < d.x + MARK and d.x - MARK < right and abs(at - 4 - d.y) < MARK + 5 for d in dots):
+        return False
+    return not any(left < _extent(p)[1] and _extent(p)[0] < right and abs(at - p.y - p.dy) < LINE for p in placed)
 
 
 def _time_tick(exponent: int) -> str:

@@ -207,7 +207,10 @@ def tiles(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     for name, label in (("agreement", "Agreement with teacher"), ("accuracy", "Accuracy")):
         value = student["metrics"].get(name) if student else None
         cell = metric_cell(value, unit="%")
-        if value:
+        if found and value == (student["metrics"].get("agreement") if student else None):
+            # The teacher's answers are the references: one figure, said once.
+            found[-1]["label"] = "Agreement, and accuracy"
+        elif value:
             found.append({"label": label, "role": "student", **_tile(cell)})
     if report["retained"]:
         cell = metric_cell(report["retained"], unit="%")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from evaluation.report.picture import round_axis
 from evaluation.report.presentation import metric_cell, rows_link
 from evaluation.report.text import CHANNELS
 from evaluation.statistics import Estimate
@@ -114,9 +115,8 @@ def cascade_view(report: Mapping[str, Any]) -> dict[str, Any] | None:
     view: dict[str, Any] = {**found, "curve": curve, "margin_text": points(found["margin"]), "picture": None}
     if len(curve) < 2:
         return view
-    bottom = max(0.0, min(values) - 0.02)
-    top = min(1.0, max(values) + 0.02)
-    span = max(top - bottom, 0.01)
+    ticks = round_axis(min(values), max(values))
+    bottom, span = ticks[0], ticks[-1] - ticks[0]
     x0, x1, y0, y1 = LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM, TOP
 
     def place(share: float, quality: float) -> tuple[float, float]:
@@ -136,7 +136,7 @@ def cascade_view(report: Mapping[str, Any]) -> dict[str, Any] | None:
             "y": y,
             "anchor": "end" if right else "start",
             "dx": -9 if right else 9,
-            "text": f"{percent(near['handed_back'])} handed back",
+            "text": f"under {percent(chosen)} sure",
         }
     view["picture"] = {
         "width": WIDTH,
@@ -148,9 +148,8 @@ def cascade_view(report: Mapping[str, Any]) -> dict[str, Any] | None:
         "line": "M" + "L".join(f"{x} {y}" for x, y in line),
         "band": "M" + "L".join(f"{x} {y}" for x, y in [*upper, *lower]) + "Z",
         "x_ticks": [{"x": place(s / 4, bottom)[0], "text": f"{25 * s} %"} for s in range(5)],
-        "y_ticks": [
-            {"y": place(0, bottom + span * s / 4)[1], "text": percent(bottom + span * s / 4)} for s in range(5)
-        ],
+        "y_ticks": [{"y": place(0, t)[1], "text": f"{round(100 * t, 1):g} %"} for t in ticks],
+        "cut": bottom > 0,
         "mark": mark,
     }
     return view

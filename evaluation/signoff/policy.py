@@ -60,7 +60,9 @@ def describe(policy: Policy) -> list[str]:
     who = {"reviewer": "reviewers, editors and owners", "editor": "editors and owners", "owner": "owners"}
     n = policy.approvals
     lines = [
-        f"{n} approval{'s' if n != 1 else ''} by {who[policy.least_role]}, not all of them by who started the run."
+        f"{n} approvals by {who[policy.least_role]}, not all of them by who started the run."
+        if n != 1
+        else f"1 approval by {who[policy.least_role]}, not by who started the run."
     ]
     if policy.from_editors and policy.least_role == "reviewer":
         lines.append(f"At least {policy.from_editors} of them by an editor or an owner.")

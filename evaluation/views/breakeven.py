@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from evaluation.breakeven import HORIZON, calculate, picture, sensitivity, spent
+from evaluation.breakeven import HORIZON, calculate, picture, price_to_beat, sensitivity, spent
 from evaluation.breakeven_form import BreakevenForm, measured
 from evaluation.report.scorecards import read_report
 from evaluation.routing.bundle import bundle
@@ -34,10 +34,13 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
         "report": report,
         "form": form,
         "changed": bool(typed),
-        "teacher_known": known["teacher_per_1000"] > 0,
+        "teacher_known": bool(known["teacher_per_1000"]),
         "cascade": report.get("cascade"),
     }
-    if form.is_valid():
+    if form.is_valid() and form.cleaned_data["teacher_per_1000"] is None:
+        context["to_beat"] = price_to_beat(form.assumptions())
+        context["no_price"] = True
+    elif form.is_valid():
         given = form.assumptions()
         context |= {
             "given": given,

@@ -35,7 +35,9 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
     found = losing.finished(card, report)
     losses = reverse("evaluation_losses", args=[request.workspace.slug, pk])
     if found is None or not found["groups"]:
-        messages.info(request, "There are no groups of lost rows to plan a round from.")
+        waits = found is None
+        text = "The groups are being made; plan the next round when they are there."
+        messages.info(request, text if waits else "There are no groups of lost rows to plan a round from.")
         return redirect(losses)
     pipeline = card.step_run.run.version.pipeline
     views = losing_page.groups_view(
@@ -56,7 +58,7 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
         "others_changed": runs.digest_of(card.step_run.run.version) != _digest(pipeline.draft),
     }
     if not form.is_valid():
-        context["quiet"] = request.method != "POST" and "group" not in request.GET
+        context["quiet"] = request.method != "POST" and not ({"group", "answers"} <= request.GET.keys())
         if context["quiet"]:
             # Nothing was chosen yet, so that nothing is wrong yet.
             form.errors.clear()

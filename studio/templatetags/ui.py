@@ -111,6 +111,12 @@ def percent(value: Any, digits: int = 1) -> str:
 
 
 @register.filter
+def percent_figure(value: Any, digits: int = 1) -> str:
+    """A share from 0 to 1 as ``92.5``, for where the unit stands beside it already."""
+    return str(percent(value, digits)).removesuffix(f"{THIN}%")
+
+
+@register.filter
 def duration(value: Any) -> str:
     """Seconds (or a ``timedelta``) in two units: ``850 ms``, ``3 min 20 s``, ``1 h 5 min``, ``2 d 4 h``."""
     seconds = value.total_seconds() if isinstance(value, timedelta) else _float(value)
@@ -177,7 +183,7 @@ def money(value: Any, currency: str = "USD") -> str:
     amount = _float(value)
     if amount is None:
         return NONE
-    digits = 2 if amount == 0 or abs(amount) >= 1 else 4 if abs(amount) >= 0.001 else 6
+    digits = 2 if amount == 0 or abs(amount) >= 0.1 else 4 if abs(amount) >= 0.001 else 6
     text = _group(f"{Decimal(str(amount)):,.{digits}f}")
     return f"${text}" if currency == "USD" else f"{text}{SPACE}{currency}"
 
