@@ -64,9 +64,10 @@ def measured(card: Scorecard, report: Mapping[str, Any]) -> dict[str, float | No
     steps = list(card.step_run.run.steps.all())
     paid = sum(float(step.summary.get("cost_usd") or 0) for step in steps)
     hours = sum(step.seconds or 0.0 for step in steps if step.queue == "gpu") / 3600
+    teacher = prices.get("teacher")
     found = {
         "per_day": PER_DAY,
-        "teacher_per_1000": round(prices["teacher"], 4) if prices.get("teacher") else None,
+        "teacher_per_1000": round(teacher, 4) if teacher else None,
         "machine_per_month": 0.0,
         "machine_per_1000": round(prices.get("student") or 0.0, 4),
         "handed_back": round(100 * (confirmed.get("handed_back") or 0.0), 1),

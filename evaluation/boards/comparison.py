@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evaluation.figures.metric_names import Named, named, own_of
+from evaluation.figures.metric_names import Named, apart, named
 from evaluation.models import Score, Scorecard
 from evaluation.report.text import safe_cell
 from evaluation.wording import figure, milliseconds, money
@@ -74,12 +74,15 @@ def scores_of(runs: Sequence[Run]) -> Scores:
     found = _cards(runs)
     cards = [found[run.pk][-1] if found[run.pk] else None for run in runs]
     figures: dict[tuple[str, str, str], dict[int, Score]] = defaultdict(dict)
+    own = apart(card.own_metrics if card else {} for card in cards)
     for position, card in enumerate(cards):
         for score in card.scores.all() if card else []:
-            figures[score.kind, score.candidate, score.metric].setdefault(position, score)
+            metric = own.keys[position].get(score.metric, score.metric)
+            figures[score.kind, score.candidate, metric].setdefault(position, score)
     retained = {i: card.retained for i, card in enumerate(cards) if card and card.retained is not None}
-    own = own_of(card.own_metrics for card in cards if card)
-    rows = [_row(key, at, len(runs), own) for key, at in sorted(figures.items(), key=lambda item: _order(item[0]))]
+    rows = [
+        _row(key, at, len(runs), own.table) for key, at in sorted(figures.items(), key=lambda item: _order(item[0]))
+    ]
     if retained:
         rows.insert(0, _retained(retained, len(runs)))
     return Scores(

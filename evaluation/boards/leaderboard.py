@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from evaluation.boards.since import Shared
 from evaluation.figures.metric_names import Named, judging
 from evaluation.report.picture import round_axis
-from evaluation.boards.since import Shared
 from evaluation.wording import figure, p_value, points
 
 METRICS = judging()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from vault.lineage import group_of, question_key
 from vault.rows import Row
 
 AUTO, NONE, PROMPT, SOURCE = "auto", "none", "prompt", "source"
+CLUSTERS_FILE = "clusters.npy"
+ALONE = -1
 
 
 class Clusters(NamedTuple):
@@ -44,6 +47,28 @@ def find_clusters(rows: Sequence[Row], field: str) -> Clusters | None:
     counts = Counter(name for name in names if name is not None)
     shared = [name if name is not None and counts[name] > 1 else None for name in names]
     return Clusters(shared, by) if any(shared) else None
+
+
+def keep_clusters(folder: Path, clusters: Clusters | None) -> None:
+    """Write which rows belong together beside a report's items: one number a row, -1 for a row that stands alone. No file
+    where every row does."""
+    import numpy as np
+
+    if clusters is None:
+        return
+    numbers: dict[str, int] = {}
+    found = [ALONE if name is None else numbers.setdefault(name, len(numbers)) for name in clusters.names]
+    np.save(folder / CLUSTERS_FILE, np.asarray(found, dtype=np.int32), allow_pickle=False)
+
+
+def kept_clusters(folder: Path) -> list[int | None] | None:
+    """The number of every row's cluster as :func:`keep_clusters` wrote it, None for a row of its own; None without the file."""
+    import numpy as np
+
+    file = folder / CLUSTERS_FILE
+    if not file.is_file():
+        return None
+    return [None if number == ALONE else number for number in np.load(file, allow_pickle=False).tolist()]
 
 
 def _of_conversation(row: Row) -> str | None:

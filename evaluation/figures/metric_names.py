@@ -36,6 +36,37 @@ def own_of(described: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, Ma
     return found
 
 
+class Apart(NamedTuple):
+    """Own metrics of several evaluations, those of one name that compute something else under keys of their own.
+
+    ``table``: key → what is known of it, its label with the expression where a name is used twice; ``keys``: for each
+    evaluation its metric's name → its key.
+    """
+
+    table: dict[str, Mapping[str, Any]]
+    keys: list[dict[str, str]]
+
+
+def apart(described: Iterable[Mapping[str, Mapping[str, Any]]]) -> Apart:
+    """Keep own metrics of one name apart where their expressions differ. The first one met keeps the name as its key."""
+    first: dict[str, str] = {}
+    table: dict[str, Mapping[str, Any]] = {}
+    keys: list[dict[str, str]] = []
+    for one in described:
+        mine: dict[str, str] = {}
+        for name, told in one.items():
+            mark = str(told.get("hash", ""))
+            key = name if first.setdefault(name, mark) == mark else f"{name}~{mark or 'before'}"
+            mine[name] = key
+            table.setdefault(key, told)
+        keys.append(mine)
+    twice = {key.partition("~")[0] for key in table if "~" in key}
+    for key, told in table.items():
+        if key.partition("~")[0] in twice:
+            table[key] = {**told, "label": f"{told['label']} · {told.get('expression') or 'expression not kept'}"}
+    return Apart(table, keys)
+
+
 def judging(own: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Named]:
     """Every metric that can judge, the Studio's first."""
     names = [*METRICS, *(own or {})]

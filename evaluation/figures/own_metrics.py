@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from evaluation.figures.metric_settings import load_text
 from evaluation.metrics.base import judges
 from evaluation.metrics.own import Own
+from studio.lib.canonical import fingerprint
 from studio.lib.params import problems
 from studio.lib.registry import close_matches
 from studio.registries import METRICS
@@ -77,6 +78,21 @@ def describe_own(found: Sequence[Own.Params]) -> str:
     return "; ".join(f"{own.name}: {' '.join(own.expression.split())}" for own in found)
 
 
+SHOWN = 48
+"""Characters of an expression that lists show where two metrics share a name."""
+
+
+def identity_of(params: Mapping[str, Any]) -> dict[str, str]:
+    """``hash``: equal for two metrics that compute the same, whatever they are called; ``expression``: how it begins."""
+    what = {name: params.get(name) for name in ("expression", "scale", "low", "high", "better")}
+    expression = " ".join(str(params.get("expression") or "").split())
+    short = expression if len(expression) <= SHOWN else expression[: SHOWN - 1] + "…"
+    return {
+        "hash": fingerprint([expression, what["scale"], what["low"], what["high"], what["better"]])[:8],
+        "expression": short,
+    }
+
+
 def described(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What lists must know of a report's own metrics: name → label, unit, which end is better and whether it can judge."""
     return {
@@ -85,6 +101,7 @@ def described(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "unit": m["unit"],
             "higher_is_better": m["higher_is_better"],
             "judges": m["higher_is_better"] is not None and m["unit"] == "%",
+            **identity_of(m.get("params") or {}),
         }
         for m in report["metrics"]
         if m["name"] not in METRICS

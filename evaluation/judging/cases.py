@@ -96,13 +96,14 @@ def _named(text: str, known: Sequence[str]) -> list[str]:
 
 def read_cases(folder: Path, names: Sequence[str], rids: Sequence[int]) -> Iterator[Row]:
     """The rows at these ascending positions, each with ``meta["answers"]``: candidate → its answer, None for a failure;
-    who was not asked is missing. The row's id is its position, ``completion`` the teacher's answer. Memory: one batch."""
+    who was not asked is missing; and ``meta["measures"]``: candidate → what single metrics said of it. The row's id is its position, ``completion`` the teacher's answer. Memory: one batch."""
     import pyarrow.parquet as pq
 
     wanted = iter(rids)
     following = next(wanted, None)
-    own = [column(name, field) for name in names for field in ("answer", "asked", "error")]
+    own = [column(name, field) for name in names for field in ("answer", "asked", "error", "measures")]
     with pq.ParquetFile(folder / ITEMS_FILE) as source:
+        own = [name for name in own if name in source.schema_arrow.names]
         for batch in source.iter_batches(BATCH, columns=["_rid", "prompt", "question", "teacher", "reference", *own]):
             first = batch.column(0)[0].as_py() if len(batch) else 0
             while following is not None and following < first + len(batch):
@@ -120,13 +121,14 @@ def case_of(record: Mapping[str, Any], names: Sequence[str]) -> Row:
         for name in names
         if record[column(name, "asked")]
     }
+    said = {name: text for name in names if (text := record.get(column(name, "measures")))}
     reference, teacher = record["reference"], record["teacher"]
     return Row(
         id=str(record["_rid"]),
         prompt=json.loads(record["prompt"]),
         completion=None if teacher is None else assistant(teacher),
         reference=None if reference is None else assistant(reference),
-        meta={"answers": answers},
+        meta={"answers": answers, "measures": said} if said else {"answers": answers},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +11,13 @@ from evaluation.figures.scoring import estimate
 from evaluation.judging.bench import Verdict
 from evaluation.judging.cases import GOLDEN
 from evaluation.judging.rubrics import levels, normal
-from evaluation.statistics import bootstrap, wilson
+from evaluation.statistics import Estimate, bootstrap, clustered_bootstrap, clustered_wilson, wilson
 from pipelines.steps.verdicts import Scale
 
 MOST_REASONS = 5
+
+Clusters = Sequence[Hashable] | None
+"""One name a row of the report (None: a row of its own), or None where every row stands alone."""
 
 
 @dataclass
@@ -74,7 +77,26 @@ class Tally:
             self.grades[verdict.candidate][verdict.rid] = verdict.score
 
 
-def describe_grades(tally: Tally, candidates: Sequence[Mapping[str, Any]], *, scale: Scale, seed: int) -> list[Any]:
+def mean_of(values: Sequence[float], rids: Sequence[int], *, clusters: Clusters, seed: int) -> Estimate | None:
+    """A mean of 0..1 with a bootstrap interval over rows, or over the clusters that they belong to."""
+    if clusters is None:
+        return bootstrap(values, seed=seed)
+    return clustered_bootstrap(values, [clusters[rid] for rid in rids], seed=seed)
+
+
+def share_of(hits: Sequence[bool], names: Sequence[Hashable] | None) -> Estimate | None:
+    """A share with Wilson's interval; ``names``: the cluster of each."""
+    return wilson(sum(hits), len(hits)) if names is None else clustered_wilson(hits, names)
+
+
+def describe_grades(
+    tally: Tally,
+    candidates: Sequence[Mapping[str, Any]],
+    *,
+    scale: Scale,
+    seed: int,
+    clusters: Clusters = None,
+) -> list[Any]:
     """One record for each graded candidate, in the report's order. ``mean`` is 0..1; a failure has the worst grade and counts;
     an answer that the judge gave no verdict on counts nowhere and is told."""
     found = []
@@ -84,7 +106,11 @@ def describe_grades(tally: Tally, candidates: Sequence[Mapping[str, Any]], *, sc
         if not grades and not tally.unjudged[name]:
             continue
         values = [normal(score, scale) for score in grades.values()]
-        mean = wilson(sum(values), len(values)) if scale == "pass or fail" else bootstrap(values, seed=seed)
+        if scale == "pass or fail":
+            names = None if clusters is None else [clusters[rid] for rid in grades]
+            mean = share_of([value >= 0.5 for value in values], names)
+        else:
+            mean = mean_of(values, list(grades), clusters=clusters, seed=seed)
         scores = Counter(grades.values())
         found.append(
             {
@@ -102,7 +128,13 @@ def describe_grades(tally: Tally, candidates: Sequence[Mapping[str, Any]], *, sc
 
 
 def describe_differences(
-    tally: Tally, candidates: Sequence[Mapping[str, Any]], *, student: str, scale: Scale, seed: int
+    tally: Tally,
+    candidates: Sequence[Mapping[str, Any]],
+    *,
+    student: str,
+    scale: Scale,
+    seed: int,
+    clusters: Clusters = None,
 ) -> list[dict[str, Any]]:
     """The student's mean grade less each other's, over the rows on which both have a grade."""
     mine = tally.grades.get(student, {})
@@ -119,19 +151,22 @@ def describe_differences(
                 "other": name,
                 "label": candidate["label"],
                 "kind": candidate["kind"],
-                "difference": estimate(bootstrap(gaps, seed=seed)),
+                "difference": estimate(mean_of(gaps, shared, clusters=clusters, seed=seed)),
             }
         )
     return found
 
 
-def describe_pairs(tally: Tally, labels: Mapping[str, str], *, seed: int) -> list[dict[str, Any]]:
+def describe_pairs(
+    tally: Tally, labels: Mapping[str, str], *, seed: int, clusters: Clusters = None
+) -> list[dict[str, Any]]:
     """One record for each pair of candidates: shares of wins, ties and losses, and wins with half the ties as a score."""
     worth = {"win": 1.0, "tie": 0.5, "loss": 0.0}
     found = []
     for (a, b), verdicts in tally.pairs.items():
         told = [v for v in verdicts.values() if v.outcome is not None]
-        outcomes = Counter(v.outcome for v in told)
+        names = None if clusters is None else [clusters[v.rid] for v in told]
+        rids = [v.rid for v in told]
         found.append(
             {
                 "a": a,
@@ -143,17 +178,15 @@ def describe_pairs(tally: Tally, labels: Mapping[str, str], *, seed: int) -> lis
                 "same": sum(v.status == "same" for v in told),
                 "failed": sum(v.status == "failed" for v in told),
                 "unjudged": len(verdicts) - len(told),
-                "win": estimate(wilson(outcomes["win"], len(told))),
-                "tie": estimate(wilson(outcomes["tie"], len(told))),
-                "loss": estimate(wilson(outcomes["loss"], len(told))),
-                "score": estimate(bootstrap([worth[str(v.outcome)] for v in told], seed=seed)),
+                **{said: estimate(share_of([v.outcome == said for v in told], names)) for said in worth},
+                "score": estimate(mean_of([worth[str(v.outcome)] for v in told], rids, clusters=clusters, seed=seed)),
                 "by_order": sum(v.by_order for v in told),
             }
         )
     return found
 
 
-def describe_orders(tally: Tally) -> dict[str, Any] | None:
+def describe_orders(tally: Tally, *, clusters: Clusters = None) -> dict[str, Any] | None:
     """How far the two orders of every pair agree, over all pairs that were asked; None when none was.
 
     ``agree``: the same verdict in both orders. ``by_order``: both verdicts named the same place, so that the order decided;
@@ -164,13 +197,23 @@ def describe_orders(tally: Tally) -> dict[str, Any] | None:
     if not asked:
         return None
     by_order = [v for v in asked if v.by_order]
-    half = sum((v.shown == "tie") != (v.swapped == "tie") for v in asked)
-    said = [w for v in asked for w in (v.shown, v.swapped) if w != "tie"]
+    halves = [(v.shown == "tie") != (v.swapped == "tie") for v in asked]
+    half = sum(halves)
+    said = [(w, v.rid) for v in asked for w in (v.shown, v.swapped) if w != "tie"]
+
+    def names(rids: Sequence[int]) -> list[Hashable] | None:
+        if clusters is None and len(tally.pairs) == 1:
+            return None
+        # Of several pairs, those of one row belong together.
+        found = [None if clusters is None else clusters[rid] for rid in rids]
+        return [("row", rid) if name is None else name for name, rid in zip(found, rids, strict=True)]
+
+    agree = [not v.by_order and not h for v, h in zip(asked, halves, strict=True)]
     return {
         "pairs": len(asked),
-        "agree": estimate(wilson(len(asked) - len(by_order) - half, len(asked))),
+        "agree": estimate(share_of(agree, names([v.rid for v in asked]))),
         "by_order": len(by_order),
         "half": half,
         "first_when_by_order": sum(v.shown == "first" for v in by_order),
-        "first": estimate(wilson(sum(w == "first" for w in said), len(said))),
+        "first": estimate(share_of([w == "first" for w, _ in said], names([rid for _, rid in said]))),
     }

@@ -7,9 +7,9 @@ from typing import Any
 
 from evaluation.figures.scoring import estimate
 from evaluation.judging.families import families_of, kin
-from evaluation.judging.figures import MOST_REASONS, Tally
+from evaluation.judging.figures import MOST_REASONS, Clusters, Tally, mean_of
 from evaluation.judging.rubrics import normal
-from evaluation.statistics import bootstrap, kendall_tau_b
+from evaluation.statistics import kendall_tau_b
 from evaluation.wording import percent
 from pipelines.steps.verdicts import Scale
 
@@ -34,6 +34,7 @@ def family_report(
     figures: Figures,
     scale: Scale,
     seed: int,
+    clusters: Clusters = None,
 ) -> dict[str, Any]:
     """Whose family the judge is of, and for each of its kin whether it grades it higher than the metric does.
 
@@ -51,7 +52,7 @@ def family_report(
         for other in graded:
             if other in ties:
                 continue
-            record = excess(tally, name, other, figures=figures, scale=scale, seed=seed)
+            record = excess(tally, name, other, figures=figures, scale=scale, seed=seed, clusters=clusters)
             found.append(
                 {"candidate": name, "label": labels[name], "other": other, "other_label": labels[other], **record}
             )
@@ -68,21 +69,24 @@ def family_report(
     }
 
 
-def excess(tally: Tally, name: str, other: str, *, figures: Figures, scale: Scale, seed: int) -> dict[str, Any]:
+def excess(
+    tally: Tally, name: str, other: str, *, figures: Figures, scale: Scale, seed: int, clusters: Clusters = None
+) -> dict[str, Any]:
     """The gap of grades, the gap of the metric and their difference, over the rows on which all four are known."""
     mine, theirs = tally.grades[name], tally.grades[other]
     by_metric, their_metric = figures.get(name, {}), figures.get(other, {})
-    grades, metric = [], []
+    grades, metric, rids = [], [], []
     for rid in sorted(mine.keys() & theirs.keys()):
         a, b = by_metric.get(rid), their_metric.get(rid)
         if a is not None and b is not None:
             grades.append(normal(mine[rid], scale) - normal(theirs[rid], scale))
             metric.append(a - b)
+            rids.append(rid)
     more = [g - m for g, m in zip(grades, metric, strict=True)]
     return {
-        "grade_gap": estimate(bootstrap(grades, seed=seed)),
-        "metric_gap": estimate(bootstrap(metric, seed=seed)),
-        "excess": estimate(bootstrap(more, seed=seed)),
+        "grade_gap": estimate(mean_of(grades, rids, clusters=clusters, seed=seed)),
+        "metric_gap": estimate(mean_of(metric, rids, clusters=clusters, seed=seed)),
+        "excess": estimate(mean_of(more, rids, clusters=clusters, seed=seed)),
     }
 
 

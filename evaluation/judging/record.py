@@ -10,6 +10,7 @@ from typing import Any
 from evaluation.judging.cases import Chosen
 from evaluation.judging.families import models_of
 from evaluation.judging.figures import (
+    Clusters,
     Tally,
     describe_differences,
     describe_grades,
@@ -51,10 +52,12 @@ def describe(
     figures: Figures,
     asked: int,
     cost_usd: float | None,
+    clusters: Clusters = None,
 ) -> dict[str, Any]:
     """Everything that was found, without the agreement with people (which grows later) and what follows from it.
 
     ``measure``: the label of the verdict's measure, blank where it has none for single answers; ``figures``: what it gives.
+    ``clusters``: which rows of the report belong together, as its other figures count them.
     """
     candidates = report["candidates"]
     labels = {c["name"]: c["label"] for c in candidates}
@@ -67,12 +70,22 @@ def describe(
         "questions": asked,
         "cost_usd": cost_usd,
         "golden_asked": tally.golden,
-        "candidates": describe_grades(tally, candidates, scale=scale, seed=seed),
-        "differences": describe_differences(tally, candidates, student=student, scale=scale, seed=seed),
-        "pairs": describe_pairs(tally, labels, seed=seed),
-        "orders": describe_orders(tally),
+        "clustered_by": "" if clusters is None else str((report.get("settings") or {}).get("clustered_by") or "group"),
+        "candidates": describe_grades(tally, candidates, scale=scale, seed=seed, clusters=clusters),
+        "differences": describe_differences(
+            tally, candidates, student=student, scale=scale, seed=seed, clusters=clusters
+        ),
+        "pairs": describe_pairs(tally, labels, seed=seed, clusters=clusters),
+        "orders": describe_orders(tally, clusters=clusters),
         "family": family_report(
-            tally, report, judge=setting.model, models=models_of(report), figures=figures, scale=scale, seed=seed
+            tally,
+            report,
+            judge=setting.model,
+            models=models_of(report),
+            figures=figures,
+            scale=scale,
+            seed=seed,
+            clusters=clusters,
         ),
         "metric": metric_report(tally, figures=figures, scale=scale, measure=measure) if measure else None,
         "lapses": lapses(tally),

@@ -56,8 +56,8 @@ class NextRoundForm(forms.Form):
     )
     answers = forms.ChoiceField(
         label="Answers to the new rows",
-        choices=[(ASK, "A teacher answers them"), (KEEP, "Labels of the examples, or the answers they have")],
-        help_text="Taken over from examples, a label is what the writer was told to aim at: look at some in the step's output.",
+        choices=[(ASK, "A teacher answers them"), (KEEP, "They keep a label or answer")],
+        help_text="A written prompt keeps the label that the writer was told to aim at: look at some in the step's output. Rows of a dataset keep the answers they have.",
     )
 
     def __init__(

@@ -108,6 +108,7 @@ def build_report(
             "margin": options.margin,
             "measure": bench.chosen,
             "cluster_by": options.cluster_by,
+            "clustered_by": "" if clusters is None else clusters.by,
             "slices": list(options.slices),
             "discordance": options.discordance,
         },

@@ -10,7 +10,7 @@ from evaluation.judging.golden import with_people
 from evaluation.judging.show import judges_view
 from evaluation.models import Scorecard
 from evaluation.report import presentation
-from evaluation.report.document import sections as section_pages
+from evaluation.report import sections as section_pages
 from evaluation.report.outside_page import outside_rows
 from evaluation.report.picture import picture
 from evaluation.rows.explorer import ItemTable

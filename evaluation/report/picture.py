@@ -162,6 +162,7 @@ def picture(report: Mapping[str, Any]) -> dict[str, Any] | None:
         "spots": spots,
         "empty": not any(panel["dots"] for panel in panels),
         "cut": bottom > 0,
+        "ways": any(c["other_channels"] for c in report["candidates"]),
     }
 
 

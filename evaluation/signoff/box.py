@@ -7,6 +7,7 @@ from typing import Any
 
 from evaluation.models import Decision, Scorecard, SignOff, SignOffState, Verdict
 from evaluation.signoff import gates, policy
+from evaluation.signoff.gate import Gate
 from evaluation.signoff.policy import Policy
 from evaluation.signoff.reading import Seen, author_of, look, newest, policy_of, roles_of, rules_of, stand
 from evaluation.signoff.settling import settle
@@ -30,7 +31,7 @@ class Box:
     card: Scorecard
     sign_off: SignOff | None
     standing: Standing | None
-    gates: list[gates.Gate]
+    gates: list[Gate]
     said: list[Said]
     rules: Policy
     rules_lines: list[str]

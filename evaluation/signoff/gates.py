@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from evaluation.figures.metric_names import Named, named
 from evaluation.models import Scorecard, Tone
+from evaluation.signoff import judge_gates
 from evaluation.signoff.freezing import exported, line_of
+from evaluation.signoff.gate import Gate
 from evaluation.signoff.policy import Policy
 from pipelines.models import StepOutput, StepRun
 from studio import comments
 from studio.jobs import State
 
 
-class Gate(NamedTuple):
-    """One condition: whether it holds, and the figures behind that."""
-
-    name: str
-    label: str
-    ok: bool
-    text: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """As it is copied into the record."""
-        return self._asdict()
-
-
 def check(card: Scorecard, policy: Policy) -> list[Gate]:
     """Every gate that the rules ask for."""
     gates = [_minimum(card, metric, least, policy=policy) for metric, least in policy.minimums.items()]
+    if policy.judge_grade is not None or policy.judge_wins is not None or policy.judge_health:
+        gates += judge_gates.check(card, policy)
     if policy.non_inferior:
         gates.append(_non_inferior(card))
     if policy.parity:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from studio.lib.canonical import fingerprint
 
 MOST_ITEMS = 20
+ABOUT_JUDGES = ("judge_grade", "judge_wins", "judge_health")
 Item = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Least = Annotated[float, Field(ge=0, le=1)]
 
@@ -29,6 +30,12 @@ class Policy(BaseModel):
     checklist: tuple[Item, ...] = Field((), max_length=MOST_ITEMS)
     minimums: dict[str, Least] = Field(default_factory=dict)
     """Metric → the student's least score."""
+    judge_grade: Least | None = None
+    """The student's least mean grade by the report's last judge, as a share of the scale: 1 of 5 is 0, 4 of 5 is 0.75."""
+    judge_wins: Least | None = None
+    """The student's least share of wins against the teacher by the report's last judge, ties counted half."""
+    judge_health: bool = False
+    """Where people graded answers by the judge's rubric, it must agree with them."""
     by_interval: bool = False
     """Compare the lower end of the score's interval instead of the score."""
     non_inferior: bool = False
@@ -44,9 +51,19 @@ class Policy(BaseModel):
             raise ValueError("The checklist has the same item twice")
         return self
 
+    def stored(self) -> dict[str, Any]:
+        """The rules as a signature covers them. Those about judges only where there are any: what was signed before such rules
+        could be made keeps its hash."""
+        rules = self.model_dump(mode="json")
+        return {
+            name: rule
+            for name, rule in rules.items()
+            if name not in ABOUT_JUDGES or not (rule is None or rule is False)
+        }
+
     def digest(self) -> str:
         """Fingerprint of the rules."""
-        return fingerprint(self.model_dump(mode="json"))
+        return fingerprint(self.stored())
 
 
 def read(rules: Any) -> Policy:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 
 from evaluation.models import Scorecard, SignOff, SignOffPolicy
 from evaluation.signoff import freezing, gates, policy
+from evaluation.signoff.gate import Gate
 from evaluation.signoff.policy import Policy
 from evaluation.signoff.standing import Standing, Vote, may_decide, weigh
 from studio.lib.canonical import fingerprint
@@ -42,7 +43,7 @@ class Seen(NamedTuple):
 def look(card: Scorecard) -> Seen:
     """What is to be signed, as it is now."""
     rules, frozen = policy_of(card.workspace), freezing.freeze(card)
-    return Seen(rules, frozen, digest_of(rules.model_dump(mode="json"), frozen))
+    return Seen(rules, frozen, digest_of(rules.stored(), frozen))
 
 
 def digest_of(rules: Any, frozen: Any) -> str:
@@ -60,7 +61,7 @@ def roles_of(workspace_id: Any) -> dict[Any, str]:
     return dict(Membership.objects.filter(workspace=workspace_id, user__is_active=True).values_list("user_id", "role"))
 
 
-def stand(found: SignOff) -> tuple[Standing, list[gates.Gate]]:
+def stand(found: SignOff) -> tuple[Standing, list[Gate]]:
     """Where a sign-off stands by its own copy of the rules, and its gates as they are now."""
     rules = rules_of(found)
     roles = roles_of(found.scorecard.workspace_id)

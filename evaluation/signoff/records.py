@@ -36,7 +36,7 @@ def _open(card: Scorecard, seen: Seen, *, asked_by: User | None) -> SignOff:
     return SignOff.objects.create(
         scorecard=card,
         number=number,
-        policy=seen.policy.model_dump(mode="json"),
+        policy=seen.policy.stored(),
         asked_by=asked_by,
         asked_at=timezone.now() if asked_by else None,
     )
@@ -170,7 +170,7 @@ def _write(
     if before and (before.verdict, before.reason, before.digest) == (verdict, reason, now.digest):
         return None
     if not found.digest:
-        found.frozen, found.digest, found.policy = now.frozen, now.digest, now.policy.model_dump(mode="json")
+        found.frozen, found.digest, found.policy = now.frozen, now.digest, now.policy.stored()
         found.save(update_fields=["frozen", "digest", "policy"])
     found.decisions.filter(user=member.user, current=True).update(current=False)
     author = author_of(found.scorecard)

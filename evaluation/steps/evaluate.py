@@ -13,7 +13,7 @@ from evaluation.advice import seen_discordance, what_rows_show
 from evaluation.candidates.asking import Session, ask_candidates
 from evaluation.candidates.meaning import learn_meanings
 from evaluation.candidates.outside import outside_candidates
-from evaluation.figures.clusters import AUTO, NONE, PROMPT, SOURCE
+from evaluation.figures.clusters import AUTO, NONE, PROMPT, SOURCE, find_clusters, keep_clusters
 from evaluation.figures.held_out import find_setting, sampling_notes, take_rows
 from evaluation.figures.leakage import check_leakage
 from evaluation.figures.metric_settings import EXAMPLE, LONGEST, read_settings
@@ -271,6 +271,7 @@ class Evaluate(base.Step):
         folder.mkdir(exist_ok=True)
         (folder / REPORT_FILE).write_text(json.dumps(report, ensure_ascii=False, allow_nan=False), encoding="utf-8")
         write_items(folder / ITEMS_FILE, held_out, candidates, measure_rows(held_out, candidates, metrics))
+        keep_clusters(folder, find_clusters(held_out, params.cluster_by))
         return StepResult({"report": Output(folder, summary_of(report))}, summary_of(report))
 
     def record(self, step_run: Any, result: StepResult) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
+from evaluation.figures.clusters import kept_clusters
 from evaluation.judging import people
 from evaluation.judging.asking import Bill, judge, read_questions, spool_repairs, write_cases
 from evaluation.judging.bench import Bench, Form
@@ -189,6 +190,7 @@ class JudgeAnswers(base.Step):
             figures=figures,
             asked=outcomes[0].progress.total,
             cost_usd=None if price is None else round(bill.cost_usd, 9),
+            clusters=kept_clusters(source.path),
         )
         from evaluation.judging import golden
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_safe
 from evaluation.boards.leaderboard import KINDS, MOST_HEADS, Entry, boards_of, heads_of, pick_metric, trends_of
 from evaluation.boards.since import Shared, share
 from evaluation.boards.tables import open_items
-from evaluation.figures.metric_names import judging, own_of
+from evaluation.figures.metric_names import apart, judging
 from evaluation.models import Scorecard
 from studio.access import WorkspaceRequest, role_required
 from studio.lib.errors import StudioError
@@ -45,8 +46,10 @@ def show(request: WorkspaceRequest) -> HttpResponseBase:
             :MOST
         ]
     )
-    entries = [entry for card in without_judged_twice(found) for entry in entries_of(card)]
-    metrics = judging(own_of(card.own_metrics for card in found))
+    own = apart(card.own_metrics for card in found)
+    keys = {card.pk: mine for card, mine in zip(found, own.keys, strict=True)}
+    entries = [entry for card in without_judged_twice(found) for entry in entries_of(card, keys[card.pk])]
+    metrics = judging(own.table)
     metric = pick_metric(entries, get("metric", ""), metrics)
     who = "all" if get("who") == "all" else "students"
     boards = boards_of([e for e in entries if who == "all" or e.kind == "student"], metric=metric, metrics=metrics)
@@ -90,12 +93,13 @@ def without_judged_twice(cards: list[Scorecard]) -> list[Scorecard]:
     return kept
 
 
-def entries_of(card: Scorecard) -> list[Entry]:
-    """The candidates of an evaluation with their figures."""
+def entries_of(card: Scorecard, keys: Mapping[str, str] | None = None) -> list[Entry]:
+    """The candidates of an evaluation with their figures. ``keys``: what the boards call its own metrics."""
+    names = keys or {}
     run = card.step_run.run
     scores: dict[tuple[str, str], dict[str, tuple[float, float | None, float | None, int]]] = {}
     for score in card.scores.all():
-        scores.setdefault((score.candidate, score.kind), {})[score.metric] = (
+        scores.setdefault((score.candidate, score.kind), {})[names.get(score.metric, score.metric)] = (
             score.value,
             score.low,
             score.high,

@@ -102,6 +102,7 @@ def _back(request: WorkspaceRequest, card: Scorecard) -> HttpResponse:
     return redirect(f"{card.get_absolute_url()}#sign-off")
 
 
+FLAGS = ("non_inferior", "parity", "no_leakage", "comments_resolved", "judge_health")
 LOOKED_AT = 50
 """Newest evaluations whose own metrics a rule can be about."""
 
@@ -159,6 +160,25 @@ class PolicyForm(forms.Form):
     comments_resolved = forms.BooleanField(
         required=False, label="Comments resolved", help_text="No thread on the report or its rows is open."
     )
+    judge_grade = forms.FloatField(
+        min_value=0,
+        max_value=100,
+        required=False,
+        label="Judge's mean grade",
+        help_text="At least, % of the scale: 4 of 5 is 75 %; by pass or fail the share that passes.",
+    )
+    judge_wins = forms.FloatField(
+        min_value=0,
+        max_value=100,
+        required=False,
+        label="Judge prefers it to the teacher",
+        help_text="At least, % of the pairs, ties half. 50 % is as good as the teacher.",
+    )
+    judge_health = forms.BooleanField(
+        required=False,
+        label="The judge agrees with people",
+        help_text="Where people graded answers by its rubric: kappa 0.40 or more on 30 or more of them.",
+    )
     by_interval = forms.BooleanField(
         required=False,
         label="Minimums hold for the lower end of the interval",
@@ -187,9 +207,13 @@ class PolicyForm(forms.Form):
         """The fields about who signs."""
         return [self[name] for name in ("approvals", "least_role", "from_editors", "from_owners", "alone", "checklist")]
 
+    def judging(self) -> list[forms.BoundField]:
+        """The least figures of a judge."""
+        return [self[name] for name in ("judge_grade", "judge_wins")]
+
     def gates(self) -> list[forms.BoundField]:
         """The fields of the other gates."""
-        return [self[name] for name in ("non_inferior", "parity", "no_leakage", "comments_resolved")]
+        return [self[name] for name in ("non_inferior", "parity", "no_leakage", "comments_resolved", "judge_health")]
 
     def rules(self) -> Policy:
         """The rules that were typed. Raises ``ValidationError`` of pydantic."""
@@ -202,12 +226,18 @@ class PolicyForm(forms.Form):
         plain = {name: given[name] for name in ("approvals", "least_role", "alone", "by_interval")}
         return Policy(
             **plain,
-            **{name: given[name] for name in ("non_inferior", "parity", "no_leakage", "comments_resolved")},
+            **{name: given[name] for name in FLAGS},
+            judge_grade=_share(given["judge_grade"]),
+            judge_wins=_share(given["judge_wins"]),
             from_editors=given["from_editors"] or 0,
             from_owners=given["from_owners"] or 0,
             checklist=tuple(line.strip() for line in given["checklist"].splitlines() if line.strip()),
             minimums=minimums,
         )
+
+
+def _share(percent: float | None) -> float | None:
+    return None if percent is None else percent / 100
 
 
 def initial_of(rules: Policy, revision: int, proportions: Mapping[str, Named]) -> dict[str, Any]:
@@ -218,6 +248,8 @@ def initial_of(rules: Policy, revision: int, proportions: Mapping[str, Named]) -
         if name in proportions
     }
     plain = rules.model_dump(mode="json", exclude={"minimums", "checklist"})
+    for name in ("judge_grade", "judge_wins"):
+        plain[name] = None if plain[name] is None else round(plain[name] * 100, 6)
     return {**plain, **least, "checklist": "\n".join(rules.checklist), "revision": revision}
 
 

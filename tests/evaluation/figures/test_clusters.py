@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
-from evaluation.figures.clusters import find_clusters, source_of
+from evaluation.figures.clusters import find_clusters, keep_clusters, kept_clusters, source_of
 from tests.evaluation.conftest import make_row
 from vault.rows import Row
 
@@ -50,3 +51,12 @@ def test_the_source_is_the_file_or_a_plain_name() -> None:
     assert source_of(row(0, source="tickets")) == "tickets"
     assert source_of(row(0, source={"line": 3})) is None
     assert source_of(row(0)) is None
+
+
+def test_what_belongs_together_is_kept_beside_the_items_and_nothing_where_no_row_does(tmp_path: Path) -> None:
+    rows = [row(0, conversation="c1"), row(1, conversation="c1"), row(2)]
+    keep_clusters(tmp_path, find_clusters(rows, "auto"))
+    assert kept_clusters(tmp_path) == [0, 0, None]
+    (tmp_path / "none").mkdir()
+    keep_clusters(tmp_path / "none", find_clusters([row(0), row(1)], "auto"))
+    assert kept_clusters(tmp_path / "none") is None

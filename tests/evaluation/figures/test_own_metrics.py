@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from evaluation.candidates.predictions import Candidate, Prediction
-from evaluation.figures.metric_names import judging, named, own_of
+from evaluation.figures.metric_names import apart, judging, named, own_of
 from evaluation.figures.own_metrics import EXAMPLE, described, read_own
 from evaluation.report.document import Options, build_report, load_metrics
 from evaluation.rows.measures import measure_rows, read_measures
@@ -55,7 +55,25 @@ def test_they_stand_in_the_report_as_every_other() -> None:
     lines = read_measures(measure_rows(ROWS, candidates(), metrics)["student"]["0"])
     assert [(line["label"], line["text"]) for line in lines] == [("Short enough", "no"), ("Size", "")]
     assert lines[1]["failed"].startswith("it gives 1.2")
-    assert described(report)["size"] == {"label": "Size", "unit": "%", "higher_is_better": False, "judges": True}
+    told = described(report)["size"]
+    assert told.pop("hash") != described(report)["short"]["hash"] and told.pop("expression") == "len(answer) / 10"
+    assert told == {"label": "Size", "unit": "%", "higher_is_better": False, "judges": True}
+
+
+def test_metrics_of_one_name_that_compute_something_else_are_kept_apart() -> None:
+    one = {"short": {"label": "Short", "hash": "aa", "expression": "len(answer) < 5"}}
+    other = {"short": {"label": "Short", "hash": "bb", "expression": "len(answer) < 9"}}
+    found = apart([one, other, one, {}])
+    assert found.keys == [{"short": "short"}, {"short": "short~bb"}, {"short": "short"}, {}]
+    assert {key: told["label"] for key, told in found.table.items()} == {
+        "short": "Short · len(answer) < 5",
+        "short~bb": "Short · len(answer) < 9",
+    }
+    alone = apart([one, one])
+    assert alone.table["short"]["label"] == "Short" and alone.keys == [{"short": "short"}] * 2
+    before = apart([{"short": {"label": "Short"}}, one])
+    assert before.keys == [{"short": "short"}, {"short": "short~aa"}]
+    assert before.table["short"]["label"] == "Short · expression not kept"
 
 
 def test_lists_know_them_by_their_evaluation() -> None:

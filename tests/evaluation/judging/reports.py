@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.candidates.predictions import Candidate, Prediction, teacher_of
-from evaluation.report.document import Options, build_report
+from evaluation.figures.clusters import find_clusters, keep_clusters
+from evaluation.figures.own_metrics import read_own
+from evaluation.report.document import Options, build_report, load_metrics
 from evaluation.rows.items import write_items
+from evaluation.rows.measures import measure_rows
 from pipelines.steps.base import Context, InputArtifact, Output, Port, Step, StepResult
 from studio.lib.params import BaseParams, param
 from vault.rows import Row, assistant
@@ -17,14 +20,17 @@ from vault.rows import Row, assistant
 TEACHER_MODEL = "gpt-4o-2024-08-06"
 
 
-def row_of(number: int) -> Row:
+def row_of(number: int, *, talk: int = 0) -> Row:
     """A question with a teacher's answer and a reference."""
     return Row(
         id=f"r{number}",
         prompt=[{"role": "system", "content": "Be kind."}, {"role": "user", "content": f"question {number}"}],
         completion=assistant(f"a very good answer to question {number}"),
         reference=assistant(f"a good answer to question {number}"),
-        meta={"model": TEACHER_MODEL},
+        meta={
+            "model": TEACHER_MODEL,
+            **({"conversation": {"id": f"c{number // talk}", "turn": number % talk}} if talk else {}),
+        },
     )
 
 
@@ -63,18 +69,24 @@ class MakeReport(Step):
 
         count: int = param(12, label="Rows", ge=0)
         base_model: str = param("hub:org/SmolLM2-135M", label="Base model")
+        talk: int = param(0, label="Rows of one conversation", ge=0)
+        own: str = param("", label="Metrics of one's own; the first is the verdict's measure")
 
     def run(self, ctx: Context, params: Any, inputs: Mapping[str, InputArtifact]) -> StepResult:
         """Write it."""
-        rows = [row_of(number) for number in range(params.count)]
+        rows = [row_of(number, talk=params.talk) for number in range(params.count)]
         candidates = candidates_of(rows)
         facts = {"Held-out rows": "ab" * 32, "Student": "cd" * 32, "Base model": params.base_model}
-        report = build_report(rows, candidates, Options(facts=facts))
+        own = read_own(params.own)
+        options = Options(facts=facts, own=own, measure=own[0].name if own else "auto")
+        metrics = load_metrics(options)
+        report = build_report(rows, candidates, options, metrics)
         folder = ctx.scratch / "report"
         folder.mkdir(exist_ok=True)
         (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
         (folder / "kept.txt").write_text("beside the report", encoding="utf-8")
-        write_items(folder / "items.parquet", rows, candidates)
+        write_items(folder / "items.parquet", rows, candidates, measure_rows(rows, candidates, metrics))
+        keep_clusters(folder, find_clusters(rows, options.cluster_by))
         return StepResult({"report": Output(folder, {"rows": len(rows)})}, {"rows": len(rows)})
 
 

@@ -136,3 +136,37 @@ def test_the_draw_is_the_same_for_everybody_and_holds_no_answer_twice() -> None:
     assert drawn == draw(tally, seed=1, most=10)
     assert drawn != draw(tally, seed=2, most=10)
     assert len({item for *_, item in drawn}) == 10
+
+
+def test_intervals_count_rows_that_belong_together_once() -> None:
+    tally = tally_of(*(grade(n, "student", 5 if n < 20 else 1) for n in range(40)))
+    talks = [n // 10 for n in range(40)]
+    for scale in ("1 to 5", "pass or fail"):
+        mean = [
+            describe_grades(tally, CANDIDATES, scale=scale, seed=0, clusters=clusters)[0]["mean"]  # type: ignore[arg-type]
+            for clusters in (None, talks)
+        ]
+        assert mean[0]["value"] == mean[1]["value"]
+        assert mean[1]["high"] - mean[1]["low"] > 1.5 * (mean[0]["high"] - mean[0]["low"])
+
+
+def test_two_pairs_of_one_row_are_not_two_proofs_of_the_order() -> None:
+    def verdicts(other: str) -> list[Verdict]:
+        return [
+            Verdict(
+                n,
+                "student",
+                "asked",
+                other=other,
+                outcome="tie",
+                shown="first",
+                swapped="first" if n % 2 else "second",
+                by_order=bool(n % 2),
+            )
+            for n in range(40)
+        ]
+
+    one, two = (describe_orders(tally_of(*found)) for found in (verdicts("a"), [*verdicts("a"), *verdicts("b")]))
+    assert one is not None and two is not None
+    widths = [told["agree"]["high"] - told["agree"]["low"] for told in (one, two)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.1), "twice the pairs of the same rows say hardly more"

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from evaluation.losses import failures
-from evaluation.losses.failures import LostRow, TrainRow, group_losses, name_group, telling_terms
-from tests.evaluation.lost_rows import ABROAD, FINE, LOST, WRONG, training_rows
+from evaluation import failures
+from evaluation.losses.failures import Group, LostRow, TrainRow, _told_apart, group_losses, name_group, telling_terms
+from tests.evaluation.losses import ABROAD, FINE, LOST, WRONG, training_rows
 
 
 def lost_rows() -> list[LostRow]:
@@ -92,3 +92,16 @@ def test_a_name_has_the_shared_part_of_the_mistake_only() -> None:
 def test_words_of_grammar_and_words_of_everybody_name_nothing() -> None:
     background = {"card": 90, "the": 95, "wallet": 5, "how": 20}
     assert telling_terms(["how the card wallet", "how the wallet card"], background, 100) == ["wallet"]
+
+
+def test_groups_of_one_name_are_told_apart_by_their_mistake_then_by_number() -> None:
+    def group(right: str, name: str = "card") -> Group:
+        return Group(name, ["card"], [1], [], [(right, "cash", 1)], 0)
+
+    found = _told_apart([group("stolen"), group("lost"), group("lost"), group("x", name="money")])
+    assert [g.name for g in found] == [
+        "card · most stolen → cash",
+        "card · most lost → cash",
+        "card · most lost → cash (2)",
+        "money",
+    ]

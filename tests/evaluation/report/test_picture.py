@@ -10,7 +10,7 @@ import pytest
 
 from evaluation.candidates.predictions import Candidate, Prediction, teacher_of
 from evaluation.report.document import Options, build_report
-from evaluation.report.picture import Point, Spot, apart, front_of, picture
+from evaluation.report.picture import CHARACTER, Point, Spot, apart, front_of, picture, round_axis
 from tests.evaluation.conftest import make_candidate, make_rows
 from vault.rows import Row
 
@@ -19,6 +19,21 @@ def timed(name: str, kind: str, milliseconds: float, text: str = "card", **more:
     """A candidate that answers r0 in so many milliseconds."""
     answers = {"r0": Prediction("r0", text=text, latency_ms=milliseconds)}
     return Candidate(name, name, kind, answers, **more)  # type: ignore[arg-type]
+
+
+def box(dot: Point) -> tuple[float, float, float, float]:
+    """Where a dot's name is written: left, right, top, bottom."""
+    near, far = (
+        (dot.x - 12, dot.x - 12 - CHARACTER * len(dot.text))
+        if dot.anchor == "end"
+        else (dot.x + 12, dot.x + 12 + CHARACTER * len(dot.text))
+    )
+    return min(near, far), max(near, far), dot.y + dot.dy - 9, dot.y + dot.dy + 2
+
+
+def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    """Whether two boxes share a place."""
+    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
 
 
 def draw(rows: list[Row], candidates: list[Candidate]) -> dict[str, Any]:
@@ -112,8 +127,25 @@ def test_names_that_would_be_written_over_one_another_are_moved_apart() -> None:
         Point("student", 110, 52, 45, 55, "Another", "start"),
         Point("student", 110, 52, 45, 55, "A third", "start"),
     ]
-    heights = [dot.y + dot.dy for dot in apart(dots)]
-    assert all(b - a >= 14 for a, b in itertools.pairwise(heights))
+    names = [box(dot) for dot in apart(dots)]
+    assert not any(overlap(a, b) for a, b in itertools.combinations(names, 2))
+
+
+def test_a_name_is_never_written_over_another_dot() -> None:
+    dots = [
+        Point("quantised", 180, 80, 78, 82, "GGUF, 80.9 %", "start"),
+        Point("student", 250, 79, 77, 81, "Student, 81.4 %", "end"),
+    ]
+    placed = apart(dots, ends=(52, 464))
+    for dot in placed:
+        others = [d for d in placed if d is not dot]
+        assert not any(overlap(box(dot), (d.x - 5, d.x + 5, d.y - 5, d.y + 5)) for d in others)
+
+
+def test_the_axis_ends_on_round_figures_around_what_is_shown() -> None:
+    assert round_axis(0.79, 0.817) == [0.79, 0.8, 0.81, 0.82]
+    assert round_axis(0.79, 0.99) == [0.7, 0.8, 0.9, 1.0] and round_axis(0.5, 0.5) == [0.5, 0.505]
+    assert round_axis(-0.4, 0.9)[0] <= -0.4
 
 
 def test_a_name_that_would_leave_the_panel_stands_to_the_left_of_its_dot() -> None:

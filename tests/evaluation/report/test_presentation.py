@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from evaluation.candidates.predictions import Candidate
-from evaluation.report import presentation
+from evaluation import presentation
+from evaluation.candidates.predictions import Candidate, teacher_of
 from evaluation.report.document import OTHER, Options, build_report
 from tests.evaluation.conftest import LABELS, make_candidate, make_rows
 from vault.rows import Row
@@ -104,3 +104,11 @@ def test_a_report_of_before_has_no_brier_score(report: dict[str, Any]) -> None:
     student["confidence"] = {k: student["confidence"][k] for k in ("mean", "error", "n", "bins")}
     (line,) = presentation.confidence_rows(report)
     assert (line["error"].low, line["brier"].value) == (None, None)
+
+
+def test_one_figure_is_said_once_where_the_teachers_answers_are_the_references() -> None:
+    rows = make_rows([("card", "card"), ("cash", "cash")])
+    found = build_report(
+        rows, [teacher_of(rows), make_candidate("student", ["card", "card"])], Options(labels=["card", "cash"])
+    )
+    assert [t["label"] for t in presentation.tiles(found)] == ["Agreement, and accuracy"]

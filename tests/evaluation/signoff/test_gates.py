@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from evaluation.models import Scorecard, Tone
 from evaluation.signoff import gates
+from evaluation.signoff.gate import Gate
 from evaluation.signoff.policy import Policy
 from pipelines.models import StepOutput
 from studio.models import Comment
@@ -52,7 +53,7 @@ def test_the_verdict_must_be_within_the_margin(card: Scorecard) -> None:
 
 
 def test_every_model_file_must_have_been_replayed(card: Scorecard) -> None:
-    def gate() -> gates.Gate:
+    def gate() -> Gate:
         return gates.check(card, Policy(parity=True))[0]
 
     assert gate().text == "No model file was made of this student yet."
@@ -73,7 +74,7 @@ def test_a_leakage_guard_must_have_seen_these_held_out_rows(card: Scorecard) -> 
     guard.summary = {"found": [{"kind": "copy", "rows": 3}]}
     guard.save(update_fields=["summary"])
 
-    def gate() -> gates.Gate:
+    def gate() -> Gate:
         return gates.check(card, Policy(no_leakage=True))[0]
 
     assert not gate().ok, "the guard is not on the way to the report"
@@ -87,7 +88,7 @@ def test_a_leakage_guard_must_have_seen_these_held_out_rows(card: Scorecard) -> 
 
 
 def test_open_threads_on_the_report_or_its_rows_close_the_gate(card: Scorecard, reviewer: User) -> None:
-    def gate() -> gates.Gate:
+    def gate() -> Gate:
         return gates.check(card, Policy(comments_resolved=True))[0]
 
     assert gate().ok

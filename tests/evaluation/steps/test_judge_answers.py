@@ -296,3 +296,32 @@ def test_golden_answers_go_before_the_judge_of_another_report(
     assert without["judges"][0]["golden"]["n"] == 0
     _, elsewhere = done(start_judged(reports.spec(1, **judge_params, mode="grades", rubric="Is it short?")))
     assert elsewhere["judges"][0]["golden"]["graded"] == 0, "another rubric is another set"
+
+
+def test_rows_of_one_conversation_count_together_as_in_the_other_figures(
+    start_judged: Start, judge_params: dict[str, Any]
+) -> None:
+    def mean(talk: int) -> dict[str, Any]:
+        spec = reports.spec(24, **judge_params, mode="both")
+        spec["nodes"][0]["params"]["talk"] = talk
+        _, report = done(start_judged(spec))
+        judge = report["judges"][0]
+        student = next(c for c in judge["candidates"] if c["name"] == "student")
+        return {**student["mean"], "by": judge["clustered_by"], "pair": judge["pairs"][0]["score"]}
+
+    alone, together = mean(0), mean(12)
+    assert (alone["by"], together["by"]) == ("", "conversation or question asked more than once")
+    assert together["value"] == alone["value"]
+    assert (together["low"], together["high"]) != (alone["low"], alone["high"])
+    assert together["pair"]["value"] == alone["pair"]["value"]
+
+
+def test_a_metric_of_ones_own_is_a_measure_that_the_judge_is_held_against(
+    start_judged: Start, judge_params: dict[str, Any]
+) -> None:
+    spec = reports.spec(**judge_params, mode="grades")
+    spec["nodes"][0]["params"]["own"] = "- {name: polite, label: Polite enough, expression: \"found('good', answer)\"}"
+    _, report = done(start_judged(spec))
+    told = report["judges"][0]["metric"]
+    assert (told["measure"], told["n"]) == ("Polite enough", 36)
+    assert told["disagree"] == 0 and told["tau"] == pytest.approx(1, abs=0.3)

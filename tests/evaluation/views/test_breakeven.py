@@ -102,3 +102,17 @@ def test_strangers_and_posts_find_nothing(
     assert viewer_client.post(address(scorecard, name)).status_code == 405
     client.force_login(stranger)
     assert client.get(address(scorecard, name)).status_code == 404
+
+
+def test_an_unknown_price_is_asked_for_and_never_taken_for_nothing(viewer_client: Client, workspace: Workspace) -> None:
+    rows = make_rows([("card", "card"), ("cash", "cash")])
+    student = Candidate(
+        "student", "Student", "student", {r.id: Prediction(r.id, text="card") for r in rows}, usd_per_row=0.0001
+    )
+    card = record_evaluation(workspace, rows, [teacher_of(rows), student], Options(labels=["card", "cash"]), number=8)
+    html = viewer_client.get(address(card)).content.decode()
+    assert "where the teacher costs more than $0.10 for 1,000 answers" in html
+    assert "a month more than the teacher" not in html and "Spent in total" not in html
+    html = viewer_client.get(address(card), {"teacher_per_1000": "2"}).content.decode()
+    assert "The student saves" in html
+    assert "more than the teacher" in viewer_client.get(address(card), {"teacher_per_1000": "0"}).content.decode()

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from evaluation.candidates.predictions import Candidate
+from evaluation.figures.own_metrics import read_own
 from evaluation.models import Scorecard
 from evaluation.report.document import Options
 from studio.models import Workspace
@@ -104,3 +105,14 @@ def test_no_rows_and_one_row_do_not_break_the_page(viewer_client: Client, worksp
 def test_strangers_find_nothing(stranger_client: Client, workspace: Workspace) -> None:
     assert stranger_client.get(URL).status_code == 404
     assert stranger_client.post(URL).status_code in (404, 405)
+
+
+def test_own_metrics_of_one_name_with_other_expressions_are_two_on_the_boards(
+    viewer_client: Client, workspace: Workspace, held_out: list[Row], candidates: list[Candidate]
+) -> None:
+    for number, limit in ((3, 5), (4, 9)):
+        own = read_own(f"- {{name: short, label: Short enough, expression: len(answer) <= {limit}}}")
+        record_evaluation(workspace, held_out, candidates, Options(labels=LABELS, own=own), number=number)
+    page = viewer_client.get(URL, {"metric": "short"}).content.decode()
+    assert "Short enough · len(answer) &lt;= 5" in page and "Short enough · len(answer) &lt;= 9" in page
+    assert page.count("no figure") == 1, "the other one's figure is not on this board"

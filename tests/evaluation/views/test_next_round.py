@@ -138,3 +138,15 @@ def test_who_may_do_what(
     other = record_losing(workspace, number=2, mends=frozenset({"stolen", "transfer"}))
     ungrouped = editor_client.get(address(other))
     assert ungrouped.status_code == 302 and ungrouped["Location"] == address(other, "evaluation_losses")
+
+
+def test_who_comes_from_a_group_finds_nothing_marked_as_wrong(editor_client: Client, card: Scorecard) -> None:
+    html = editor_client.get(address(card), {"group": "1", "change": "add"}).content.decode()
+    assert "Choose the groups and what to change" in html and "Choose the dataset whose rows" not in html
+
+
+def test_while_the_groups_are_made_it_says_so(editor_client: Client, workspace: Workspace) -> None:
+    card = record_losing(workspace)
+    losing.request(card, read_report(card.report))
+    html = editor_client.get(address(card), follow=True).content.decode()
+    assert "The groups are being made" in html

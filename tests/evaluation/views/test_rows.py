@@ -95,6 +95,8 @@ def test_rows_are_held_against_the_last_student_over_the_same_rows(
     assert "Earlier student" not in viewer_client.get(url, {"vs": "none"}).content.decode()
     opened = viewer_client.get(url, {"row": "2", "vs": str(scorecard.pk)}).content.decode()
     assert "Earlier student" in opened
+    question = opened.index('class="opened-question"')
+    assert question < opened.index('class="compare"') < opened.index("The whole prompt"), "what was asked comes first"
 
 
 @pytest.mark.parametrize("versus", ["nonsense", "00000000-0000-0000-0000-000000000000", "itself"])

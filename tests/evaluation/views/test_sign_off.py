@@ -185,14 +185,16 @@ def test_an_owner_changes_the_rules(owner: User, sign_in: Sign) -> None:
     client, address = sign_in(owner), reverse("sign_off_rules", args=["lab"])
     assert "nobody has changed them" in client.get(address).content.decode()
     more = {"checklist": "Read the rows\n\n Checked the licence ", "minimum_accuracy": "92.5", "parity": "on"}
+    more |= {"judge_grade": "75", "judge_wins": "45.5", "judge_health": "on"}
     assert client.post(address, {**RULES, **more}).status_code == 302
     rules = reading.policy_of(SignOffPolicy.objects.get().workspace)
     assert rules == Policy(
         approvals=2, least_role="editor", from_owners=1, parity=True, minimums={"accuracy": 0.925},
-        checklist=("Read the rows", "Checked the licence"),
+        checklist=("Read the rows", "Checked the licence"), judge_grade=0.75, judge_wins=0.455, judge_health=True,
     )  # fmt: skip
     page = client.get(address).content.decode()
-    assert 'value="92.5"' in page
+    assert 'value="92.5"' in page and 'value="45.5"' in page
+    assert "grade is at least 75" in page and "The judge agrees with people, where" in page
     assert "Changed" in page
 
 
@@ -203,6 +205,7 @@ def test_an_owner_changes_the_rules(owner: User, sign_in: Sign) -> None:
         ({"from_owners": 3}, "More approvals by editors or owners"),
         ({"checklist": "a\na"}, "same item twice"),
         ({"minimum_accuracy": "150"}, "less than or equal to 100"),
+        ({"judge_grade": "-1"}, "greater than or equal to 0"),
         ({"revision": 7}, "Somebody else changed the rules"),
     ],
 )
