@@ -24,7 +24,7 @@ def test_the_report_holds_the_test_the_settings_and_what_the_rows_can_show() -> 
     assert test["p"] < 0.025
     assert report["verdict"]["tone"] == "good"
     assert report["settings"] == {
-        "margin": 0.05, "measure": "accuracy", "cluster_by": "auto", "discordance": 0.1,
+        "margin": 0.05, "measure": "accuracy", "cluster_by": "auto", "clustered_by": "", "discordance": 0.1,
         "slices": ["label", "tag", "length", "language", "confidence", "source"],
     }  # fmt: skip
     assert report["detectable"]["basis"] == "seen"

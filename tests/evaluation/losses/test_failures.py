@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from evaluation import failures
+from evaluation.losses import failures
 from evaluation.losses.failures import Group, LostRow, TrainRow, _told_apart, group_losses, name_group, telling_terms
-from tests.evaluation.losses import ABROAD, FINE, LOST, WRONG, training_rows
+from tests.evaluation.lost_rows import ABROAD, FINE, LOST, WRONG, training_rows
 
 
 def lost_rows() -> list[LostRow]:

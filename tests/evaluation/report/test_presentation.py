@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from evaluation import presentation
 from evaluation.candidates.predictions import Candidate, teacher_of
+from evaluation.report import presentation
 from evaluation.report.document import OTHER, Options, build_report
 from tests.evaluation.conftest import LABELS, make_candidate, make_rows
 from vault.rows import Row

@@ -87,7 +87,7 @@ def test_a_cascade_is_drawn_with_its_threshold() -> None:
     }
     view = cascade_view({"cascade": cascade})
     assert view is not None
-    assert view["picture"]["mark"]["text"] == "50.0 % handed back"
+    assert view["picture"]["mark"]["text"] == "under 50.0 % sure"
     assert view["picture"]["line"].startswith("M48")
     few = cascade_view({"cascade": {**cascade, "curve": [], "threshold": None, "reason": "Too few."}})
     assert few is not None
