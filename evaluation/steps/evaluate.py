@@ -38,6 +38,10 @@ from studio.registries import METRICS
 from vault.rows import read_rows
 
 REPORT_FILE = "report.json"
+READING_TOKENS = 16
+"""Reading a row's prompt and scoring its labels take about as long as writing so many tokens."""
+LOADING_TOKENS = 1_000
+"""Loading a candidate's model takes about as long as writing so many tokens."""
 MEASURES = ("auto", *(name for name, metric in METRICS.items() if judges(metric)))
 
 if TYPE_CHECKING:
@@ -206,6 +210,15 @@ class Evaluate(base.Step):
                 raise ValueError("Choose at least one candidate")
             check_measure(self.measure, self.metrics, read_own(self.own_metrics))
             return self
+
+    def effort(self, params: Params, *, rows: int) -> float:
+        """Tokens written by the candidates that answer on this machine; loading and reading count as some more."""
+        tokens = 0.0
+        for name in params.candidates:
+            if name != "teacher":
+                asked = min(rows, params.base_rows) if params.base_rows and name != "student" else rows
+                tokens += LOADING_TOKENS + (asked + params.latency_rows) * (READING_TOKENS + params.max_new_tokens)
+        return tokens
 
     def advise(self, params: Params, *, rows: Mapping[str, int | None], workspace_id: Any) -> list[str]:
         """What difference the held-out rows can show, and how many it takes to show the accepted loss."""

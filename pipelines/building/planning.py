@@ -27,6 +27,8 @@ from vault.models import Artifact
 
 LOOKED_AT = 5
 """Earlier successes of a step from which rates are taken."""
+MODELS = ("base_model", "teacher", "model")
+"""Parameters that name who does the work: a rate holds for the same one only."""
 
 
 @dataclass
@@ -124,8 +126,8 @@ def _plan_node(
         return NodePlan("unknown", "This Studio does not know the step.")
     step = STEPS[node.step]()
     ends = {port: f"{end['node']}.{end['port']}" for port, end in wiring.items()}
-    incoming = [rows[end] for end in ends.values() if rows.get(end) is not None]
-    made = NodePlan("run", rows=max((n for n in incoming if n is not None), default=None))
+    incoming = {port: rows.get(end) for port, end in ends.items()}
+    made = NodePlan("run", rows=step.count_rows(incoming))
     try:
         params = step.Params.model_validate(dict(node.params))
         facts = step.resolve(params, workspace_id=workspace_id)
@@ -135,9 +137,7 @@ def _plan_node(
     changed_above = [end["node"] for end in wiring.values() if plans.get(end["node"], made).verdict != "reuse"]
     if made.rows is None and isinstance(facts.get("rows"), int):
         made.rows = facts["rows"]
-    made.advice = step.advise(
-        params, rows={port: rows.get(end) for port, end in ends.items()}, workspace_id=workspace_id
-    )
+    made.advice = step.advise(params, rows=incoming, workspace_id=workspace_id)
     if not changed_above and all(end in known for end in ends.values()):
         inputs = {port: _as_input(known[end].artifact) for port, end in ends.items()}
         earlier = find_reusable(
@@ -197,13 +197,7 @@ def _estimate(
     limit = values.get("rows")
     # A step with a limit of rows (0: none) reads no more than that.
     count = min(made.rows, limit) if made.rows and isinstance(limit, int) and limit > 0 else made.rows
-    seconds = [(s.seconds, _rows_in(s)) for s in known if s.seconds]
-    if seconds and count:
-        rates = [taken / rows for taken, rows in seconds if rows]
-        epochs = _epochs(values) / max(_epochs(known[0].params), 0.01)
-        made.seconds = round(_middle(rates) * count * epochs, 1) if rates else None
-    elif seconds:
-        made.seconds = round(_middle([taken for taken, _ in seconds if taken]), 1)
+    made.seconds = _seconds(step, values, known, count=count)
     peaks = [int(s.summary["peak_memory_bytes"]) for s in known if s.summary.get("peak_memory_bytes")]
     made.memory_bytes = max(peaks, default=None)
     costs = [
@@ -217,8 +211,27 @@ def _estimate(
         made.cost_usd = round(_middle(costs) * asks, 6)
 
 
-def _epochs(values: Mapping[str, Any]) -> float:
-    return float(values.get("epochs") or 1.0)
+def _seconds(step: str, values: Mapping[str, Any], known: list[StepRun], *, count: int | None) -> float | None:
+    """How long so many rows take, from the runs that used the same model; None where none did."""
+    taken, rates = [], []
+    for earlier in known:
+        if earlier.seconds and all(earlier.params.get(n) == values.get(n) for n in MODELS if n in earlier.params):
+            effort = _effort(step, earlier.params, rows=_rows_in(earlier))
+            taken.append(earlier.seconds)
+            rates += [earlier.seconds / effort] if effort else []
+    if count is None:
+        return round(_middle(taken), 1) if taken else None
+    effort = _effort(step, values, rows=count)
+    return round(_middle(rates) * effort, 1) if rates and effort is not None else None
+
+
+def _effort(step: str, values: Mapping[str, Any], *, rows: int) -> float | None:
+    """The step's own measure of its work; None without rows, and for parameters that fit this version of it no more."""
+    known = STEPS[step]()
+    try:
+        return known.effort(known.Params.model_validate(dict(values)), rows=rows) if rows else None
+    except ValidationError:
+        return None
 
 
 def _rows_in(step: StepRun) -> int:

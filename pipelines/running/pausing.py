@@ -8,6 +8,7 @@ worker, which asks for a ready step, comes before that or finds nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
@@ -19,6 +20,28 @@ from studio.lib.errors import StudioError
 
 GOES_ON = (StepAttempt.Outcome.RELEASED, StepAttempt.Outcome.LOST, StepAttempt.Outcome.WAITING)
 """How an attempt may have ended without ending its step: such a step is under way, also between two attempts."""
+
+
+class Stands(Protocol):
+    """As much of a step as decides what may begin and how its run stands."""
+
+    @property
+    def node(self) -> str: ...
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+    @property
+    def wiring(self) -> Any: ...
+
+
+S = TypeVar("S", bound=Stands)
 
 
 def take_notice(run: Run, steps: Sequence[StepRun]) -> bool:
@@ -59,7 +82,7 @@ def _find_begun(steps: Sequence[StepRun]) -> set[object]:
     return {pk for pk, number in records.values_list("step_run_id", "number") if tried[pk] == number}
 
 
-def find_held(steps: Sequence[StepRun]) -> list[StepRun]:
+def find_held(steps: Sequence[S]) -> list[S]:
     """The steps that would begin now but for the pause."""
     done = {step.node for step in steps if step.state == State.SUCCEEDED}
     return [

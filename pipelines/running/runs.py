@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import IntegrityError, transaction
@@ -17,12 +17,13 @@ from pipelines.models import Pipeline, PipelineVersion, Priority, Run, Schedule,
 from pipelines.running import codes, news, pausing
 from pipelines.specs import spec as specs
 from studio import audit, reaping
-from studio.jobs import LIVE, State
+from studio.jobs import FINISHED, LIVE, State
 from studio.lib.errors import StudioError
 from studio.models import Workspace
 from studio.registries import STEPS
 
 Actor = User | AnonymousUser | None
+S = TypeVar("S", bound=pausing.Stands)
 
 
 def freeze(
@@ -163,7 +164,7 @@ def advance(run_id: Any, *, by: User | None = None) -> None:
             news.run_pauses_or_goes_on(run)
 
 
-def derive_state(steps: list[StepRun], *, paused: bool = False) -> State:
+def derive_state(steps: Sequence[pausing.Stands], *, paused: bool = False) -> State:
     """A run's state from its steps: it goes on while anything can, and ends as the worst of what is left.
 
     A paused run waits for a person as long as only the pause keeps something from beginning.
@@ -184,20 +185,32 @@ def derive_state(steps: list[StepRun], *, paused: bool = False) -> State:
     return State.PENDING
 
 
+class Standing(NamedTuple):
+    """As much of a step as tells whether its run has something to take notice of: reading whole rows took six times as long."""
+
+    run_id: Any
+    node: str
+    state: str
+    ready: bool
+    attempt: int
+    wiring: dict[str, dict[str, str]]
+
+
 def advance_stale() -> None:
     """Advance every run that has something to take notice of: after the reaper moved steps, or a lost worker.
 
     Two queries find them: most of the time there is none, also when hundreds of runs wait in line.
     """
-    live = Run.objects.filter(state__in=LIVE)
-    steps_of: dict[Any, list[StepRun]] = defaultdict(list)
-    for step in StepRun.objects.filter(run__state__in=LIVE).only("run", "node", "state", "ready", "attempt", "wiring"):
-        steps_of[step.run_id].append(step)
-    for run in live.only("pk", "state", "paused_at", "pause_after"):
-        steps, paused = steps_of[run.pk], run.paused_at is not None
-        pauses = any(step.node in run.pause_after and step.is_finished for step in steps)
-        if pauses or derive_state(steps, paused=paused) != run.state or (not paused and find_beginnable(steps)):
-            advance(run.pk)
+    steps_of: dict[Any, list[Standing]] = defaultdict(list)
+    for row in StepRun.objects.filter(run__state__in=LIVE).order_by().values_list(*Standing._fields):
+        steps_of[row[0]].append(Standing(*row))
+    for pk, state, paused_at, pause_after in Run.objects.filter(state__in=LIVE).values_list(
+        "pk", "state", "paused_at", "pause_after"
+    ):
+        steps, paused = steps_of[pk], paused_at is not None
+        pauses = bool(pause_after) and any(step.node in pause_after and step.state in FINISHED for step in steps)
+        if pauses or derive_state(steps, paused=paused) != state or (not paused and find_beginnable(steps)):
+            advance(pk)
 
 
 def _make_step(run: Run, spec: specs.Spec, node_id: str, *, position: int) -> StepRun:
@@ -227,7 +240,7 @@ def set_priority(run: Run, priority: int, *, user: User) -> None:
     run.priority = priority
 
 
-def find_beginnable(steps: list[StepRun]) -> list[StepRun]:
+def find_beginnable(steps: Sequence[S]) -> list[S]:
     """The steps that are not ready yet although all their inputs are there. ``steps`` are all of one run."""
     done = {step.node for step in steps if step.state == State.SUCCEEDED}
     return [

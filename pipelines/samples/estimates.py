@@ -33,7 +33,13 @@ class Estimate:
             return "time told after a first run"
         cost = f", ${self.cost_usd:.2f}" if self.cost_usd else ", no calls to pay"
         begin = "over" if self.unknown else "about"
-        return f"{begin} {duration(self.seconds)}{cost}"
+        return f"{begin} {duration(_rough(self.seconds))}{cost}"
+
+
+def _rough(seconds: float) -> float:
+    """As exact as an estimate can be: to ten seconds, beyond two minutes to half a minute, beyond ten to a minute."""
+    unit = 10 if seconds < 120 else 30 if seconds < 600 else 60
+    return max(unit, unit * round(seconds / unit))
 
 
 def list_estimated(workspace: Workspace) -> list[tuple[Template, Estimate]]:

@@ -139,6 +139,17 @@ class Step:
         """Output port → about how many of ``rows`` incoming rows it will hold, for the ports where that can be told before."""
         return {}
 
+    def count_rows(self, rows: Mapping[str, int | None]) -> int | None:
+        """How many rows the step works on, of those its input ports bring (None: that can't be told before): those of the first
+        port that brings a dataset, or of the first at all."""
+        datasets = [port for port, it in self.inputs.items() if it.kind == "dataset"]
+        told = (rows.get(port) for port in (*datasets, *self.inputs))
+        return next((count for count in told if count is not None), None)
+
+    def effort(self, params: Any, *, rows: int) -> float:
+        """How much work so many rows make under these params, in any unit: an earlier run's time is scaled by it."""
+        return float(rows)
+
     def count_questions(self, params: Any, *, rows: int) -> int:
         """About how many questions to a paid model so many incoming rows make; for the estimate of what they will cost."""
         return rows * int(getattr(params, "samples", 1) or 1)

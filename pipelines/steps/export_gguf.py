@@ -17,6 +17,11 @@ from pipelines.steps.student import prepare_base, prompt_view_of, read_training
 from studio.lib.params import param
 from vault.rows import Row, read_rows, write_jsonl
 
+READING_TOKENS = 16
+"""Reading a prompt takes about as long as writing so many tokens."""
+MAKING_TOKENS = 3_000
+"""Merging, converting and opening a file take about as long as writing so many tokens."""
+
 
 class ExportGguf(base.Step):
     """Makes GGUF files of the student for llama.cpp, Ollama and LM Studio, and proves each one: it answers the held-out rows
@@ -80,6 +85,12 @@ class ExportGguf(base.Step):
             if not self.quantisations:
                 raise ValueError("Choose at least one size")
             return self
+
+    def effort(self, params: Params, *, rows: int) -> float:
+        """Merging and converting, then every row through the adapter and through each file."""
+        replayed = min(rows, params.replay_rows) if params.replay_rows else rows
+        answers = replayed * (1 + len(params.quantisations)) * (READING_TOKENS + params.max_new_tokens)
+        return MAKING_TOKENS * (1 + len(params.quantisations)) + answers
 
     def run(self, ctx: Context, params: Params, inputs: Mapping[str, InputArtifact]) -> StepResult:
         student, held_out = inputs["student"], inputs.get("rows")
@@ -235,7 +246,8 @@ def summary_of(record: Mapping[str, Any]) -> dict[str, Any]:
         if record["parity"] == "failed"
         else ""
     )
-    return {"headline": "; ".join(said) + "." + failed, "parity": record["parity"], "files": files}
+    replayed = {"rows": files[0]["rows"]} if files and files[0].get("rows") else {}
+    return {"headline": "; ".join(said) + "." + failed, "parity": record["parity"], "files": files, **replayed}
 
 
 def _same(file: Mapping[str, Any]) -> str:

