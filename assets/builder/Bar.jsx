@@ -1,7 +1,7 @@
 // Over the canvas: what may be done to it, whether it is saved, its problems, and what a run would do.
 import { useState } from "react";
 import { Glyph } from "./Glyph.jsx";
-import { ago, bytes, duration, money } from "./words.js";
+import { about, ago, bytes, money } from "./words.js";
 
 export function Tools({ canEdit, can, act }) {
   return (
@@ -70,7 +70,8 @@ function Plan({ plan }) {
   const { reused, running, seconds, cost_usd: cost, memory_bytes: memory, unknown_seconds: unknown } = plan.totals;
   const parts = [running ? `${running} ${running === 1 ? "step" : "steps"} to run` : "Nothing new to run"];
   if (reused) parts.push(`${reused} reused`);
-  if (running && seconds) parts.push(`about ${duration(seconds)}${unknown ? " and more" : ""}`);
+  if (running && seconds) parts.push(about(seconds));
+  else if (running && unknown) parts.push("time told once such steps have run");
   if (running && cost) parts.push(`about ${money(cost)}`);
   if (running && memory) parts.push(`up to ${bytes(memory)} of memory`);
   return <span className="cplan" title="Estimated from earlier runs in this workspace">{parts.join(" · ")}</span>;

@@ -15,6 +15,8 @@ import { StepNode } from "./StepNode.jsx";
 
 const TYPES = { step: StepNode, note: NoteNode };
 const NONE = [];
+/** Room kept for the tools above and the bar below when all is shown. */
+const AROUND = { top: "64px", right: "32px", bottom: "88px", left: "32px" };
 // From so many boxes on only those in view are drawn, and plain ones below the first scale until the second is reached again.
 const MANY = 120;
 const FAR = 0.42;
@@ -75,7 +77,7 @@ function Flow({ studio }) {
 
   /** Move the view so that these boxes (or all) are in it. */
   const look = useCallback((ids) => {
-    if (history.present.nodes.length <= MANY) return flow.fitView({ nodes: ids?.map((id) => ({ id })), padding: ids ? 1.5 : 0.15, duration: 200, maxZoom: 1 });
+    if (history.present.nodes.length <= MANY) return flow.fitView({ nodes: ids?.map((id) => ({ id })), padding: ids ? 1.5 : AROUND, duration: 200, maxZoom: 1 });
     const all = scene(boxes(history.present, NONE, { catalogue, draft, problems: {}, chosen: new Set(), fresh: "" }), history.present, catalogue).boxes;
     const { width, height } = store.getState();
     return flow.setViewport(around(frame(ids ? all.filter((box) => ids.includes(box.id)) : all), { width, height }, ids ? 1.5 : 0.1), { duration: 200 });
@@ -212,7 +214,7 @@ function Flow({ studio }) {
           onConnect={(connection) => commit(graph.connect(history.present, ...ends(connection)))}
           isValidConnection={(connection) => !graph.refusal(catalogue, history.present, ...ends(connection))}
           onNodeDragStop={(_, __, moved) => settle(moved)} nodesDraggable={canEdit} nodesConnectable={canEdit} deleteKeyCode={null} selectionKeyCode="Shift" multiSelectionKeyCode="Shift"
-          snapToGrid snapGrid={[graph.GRID, graph.GRID]} minZoom={many ? LEAST : 0.05} maxZoom={1.75} fitView={!first} fitViewOptions={{ padding: 0.15, maxZoom: 1 }} defaultViewport={first} onlyRenderVisibleElements={many} zoomOnDoubleClick={!far}
+          snapToGrid snapGrid={[graph.GRID, graph.GRID]} minZoom={many ? LEAST : 0.05} maxZoom={1.75} fitView={!first} fitViewOptions={{ padding: AROUND, maxZoom: 1 }} defaultViewport={first} onlyRenderVisibleElements={many} zoomOnDoubleClick={!far}
           elevateNodesOnSelect={false} connectionRadius={28}>
           {far ? <FarView scene={whole} /> : <Background variant={BackgroundVariant.Dots} gap={GRID_GAP} size={1} />}
           {docSeen.nodes.length > 24 && !many && <MiniMap pannable zoomable ariaLabel="Overview" nodeClassName={(node) => (node.type === "note" ? "mini-note" : `mini-${node.data.live?.status ?? "none"}`)} />}

@@ -4,7 +4,7 @@ import { memo, useContext } from "react";
 import { Board } from "./board.js";
 import { Glyph } from "./Glyph.jsx";
 import { refusal } from "./graph.js";
-import { count, duration, money } from "./words.js";
+import { about, count, duration, money } from "./words.js";
 
 const GLYPHS = { succeeded: "check", cached: "repeat", running: "loader", failed: "x", waiting: "hand", cancelled: "ban", blocked: "ban", pending: "clock" };
 const WORDS = { succeeded: "succeeded", cached: "reused", running: "running", failed: "failed", waiting: "waits for a person", cancelled: "cancelled", blocked: "blocked", pending: "pending" };
@@ -61,7 +61,7 @@ function foot(live, plan) {
   if (done && live.status !== "cached" && live.seconds) parts.push(duration(live.seconds));
   if (parts.length) return parts.join(" · ");
   if (plan?.verdict === "reuse") return `as in run ${plan.reused_run}`;
-  if (plan?.seconds || plan?.cost_usd) return [plan.seconds ? `about ${duration(plan.seconds)}` : "", plan.cost_usd ? money(plan.cost_usd) : ""].filter(Boolean).join(" · ");
+  if (plan?.seconds || plan?.cost_usd) return [plan.seconds ? about(plan.seconds) : "", plan.cost_usd ? money(plan.cost_usd) : ""].filter(Boolean).join(" · ");
   return plan?.rows ? `about ${count(plan.rows)} rows` : "\u00a0";
 }
 

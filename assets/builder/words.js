@@ -12,6 +12,9 @@ export function duration(seconds) {
   return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
 }
 
+/** An estimate: “about 4 min”, “under 1 s”. */
+export const about = (seconds) => (seconds < 1 ? duration(seconds) : `about ${duration(seconds)}`);
+
 export const bytes = (value) => (value >= 1e9 ? `${(value / 1e9).toFixed(1)} GB` : `${Math.round(value / 1e6)} MB`);
 
 export function ago(iso) {

@@ -27,6 +27,8 @@ from vault.models import Artifact
 
 LOOKED_AT = 5
 """Earlier successes of a step from which rates are taken."""
+BRIEF = {"Data", "Curation"}
+"""Groups of steps whose time hardly counts beside that of the others."""
 MODELS = ("base_model", "teacher", "model")
 """Parameters that name who does the work: a rate holds for the same one only."""
 
@@ -45,6 +47,8 @@ class NodePlan:
     cost_usd: float | None = None
     seconds: float | None = None
     memory_bytes: int | None = None
+    brief: bool = False
+    """Of a kind that takes seconds: while its time is not known, the run's can be told without it."""
     reused_run: int | None = None
     advice: list[str] = field(default_factory=list)
     """What its step has to say before a run, in sentences."""
@@ -103,7 +107,7 @@ def _plan_source(
     node: specs.Node, count: int, rows: dict[str, int | None], histories: Histories, *, workspace_id: Any
 ) -> NodePlan:
     """A node that reads data which will be there when it runs."""
-    made = NodePlan("run", rows=count)
+    made = NodePlan("run", rows=count, brief=True)
     _estimate(made, node.step, node.params, histories, asks=count, workspace_id=workspace_id)
     for port in STEPS[node.step].outputs if node.step in STEPS else ():
         rows[f"{node.id}.{port}"] = count if port != "rejects" else None
@@ -127,7 +131,7 @@ def _plan_node(
     step = STEPS[node.step]()
     ends = {port: f"{end['node']}.{end['port']}" for port, end in wiring.items()}
     incoming = {port: rows.get(end) for port, end in ends.items()}
-    made = NodePlan("run", rows=step.count_rows(incoming))
+    made = NodePlan("run", rows=step.count_rows(incoming), brief=step.group in BRIEF)
     try:
         params = step.Params.model_validate(dict(node.params))
         facts = step.resolve(params, workspace_id=workspace_id)
@@ -250,15 +254,20 @@ def _middle(values: list[float]) -> float:
 
 
 def totals(plans: Mapping[str, NodePlan]) -> dict[str, Any]:
-    """Sums over the nodes that would run: how many are reused, dollars, seconds, the largest memory; and what is unknown."""
+    """Sums over the nodes that would run: how many are reused, dollars, seconds, the largest memory; and what is unknown.
+
+    ``seconds`` is None while a step that may take long has not been timed (``unknown_seconds``: how many): the rest of the sum
+    would say nothing.
+    """
     running = [p for p in plans.values() if p.verdict != "reuse"]
     seconds = [p.seconds for p in running if p.seconds is not None]
+    unknown = sum(p.seconds is None and not p.brief for p in running)
     costs = [p.cost_usd for p in running if p.cost_usd is not None]
     return {
         "reused": len(plans) - len(running),
         "running": len(running),
         "cost_usd": round(sum(costs), 4) if costs else None,
-        "seconds": round(sum(seconds), 1) if seconds else None,
-        "unknown_seconds": len(running) - len(seconds),
+        "seconds": round(sum(seconds), 1) if seconds and not unknown else None,
+        "unknown_seconds": unknown,
         "memory_bytes": max((p.memory_bytes for p in running if p.memory_bytes), default=None),
     }

@@ -1,4 +1,5 @@
-"""How long a template takes on its sample data, and what it costs: worked out by the planner from what such steps took here before."""
+"""How long a template takes on its sample data, and what it costs: worked out by the planner from what such steps took here before;
+until they have run here, what was measured elsewhere."""
 
 from __future__ import annotations
 
@@ -15,25 +16,19 @@ from studio.templatetags.ui import duration
 
 @dataclass(frozen=True)
 class Estimate:
-    """``seconds`` and ``cost_usd``: None where nothing like it ran yet. ``unknown``: steps of which the time is not known."""
+    """``seconds`` and ``cost_usd``: None where nothing like it ran yet. ``elsewhere``: the seconds were measured on another
+    machine, for not all such steps have run here."""
 
-    seconds: float | None
+    seconds: float
     cost_usd: float | None
-    unknown: int
-
-    @property
-    def told(self) -> bool:
-        """Whether there is anything to go by."""
-        return self.seconds is not None
+    elsewhere: bool = False
 
     @property
     def words(self) -> str:
         """For the card of the template."""
-        if self.seconds is None:
-            return "time told after a first run"
         cost = f", ${self.cost_usd:.2f}" if self.cost_usd else ", no calls to pay"
-        begin = "over" if self.unknown else "about"
-        return f"{begin} {duration(_rough(self.seconds))}{cost}"
+        where = " on two cores" if self.elsewhere else ""
+        return f"about {duration(_rough(self.seconds))}{where}{cost}"
 
 
 def _rough(seconds: float) -> float:
@@ -52,8 +47,11 @@ def estimate(template: Template, workspace: Workspace, histories: planning.Histo
     """What a run of this template's sample would take in this workspace. Nothing is written."""
     sources = count_rows(template.name)
     spec = specs.parse(templates.instantiate_sample(template.name, dict.fromkeys(sources, "sample")))
-    totals = planning.totals(planning.plan(spec, workspace_id=workspace.pk, sources=sources, histories=histories))
-    return Estimate(totals["seconds"], totals["cost_usd"], totals["unknown_seconds"])
+    plans = planning.plan(spec, workspace_id=workspace.pk, sources=sources, histories=histories)
+    totals = planning.totals(plans)
+    if totals["seconds"] is None:
+        return Estimate(60.0 * template.sample.minutes, totals["cost_usd"], elsewhere=True)
+    return Estimate(totals["seconds"], totals["cost_usd"])
 
 
 @cache

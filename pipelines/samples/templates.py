@@ -52,10 +52,12 @@ class SampleData:
 
 @dataclass(frozen=True)
 class Sample:
-    """How a template runs on bundled rows: its datasets, and parameters of its nodes that keep it small."""
+    """How a template runs on bundled rows: its datasets, and parameters of its nodes that keep it small. ``minutes``: how long that
+    took on two cores (docs/experiments.md); told until it can be worked out from what ran in the workspace."""
 
     data: tuple[SampleData, ...]
     params: Mapping[str, Mapping[str, Any]]
+    minutes: float
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,7 @@ TEMPLATES = {
                     "report": SHORT_REPORT,
                     "model": ONE_FILE,
                 },
+                minutes=4,
             ),
         ),
         Template(
@@ -198,6 +201,7 @@ TEMPLATES = {
                     "report": {**SHORT_REPORT, "max_new_tokens": 48},
                     "model": {**ONE_FILE, "max_new_tokens": 48, "minimum_agreement": 0.8},
                 },
+                minutes=6,
             ),
         ),
         Template(
@@ -219,6 +223,7 @@ TEMPLATES = {
                     "report": {**SHORT_REPORT, "rows": 24, "max_new_tokens": 64},
                     "model": {**ONE_FILE, "max_new_tokens": 64, "replay_rows": 12, "minimum_agreement": 0.5},
                 },
+                minutes=7,
             ),
         ),
         Template(
@@ -235,6 +240,7 @@ TEMPLATES = {
                     ),
                 ),
                 {"student": QUICK, "report": SHORT_REPORT, "model": ONE_FILE},
+                minutes=4,
             ),
         ),
         Template(
@@ -265,6 +271,7 @@ TEMPLATES = {
                     "report_short": SHORT_REPORT | {"candidates": ["teacher", "student"]},
                     "model": ONE_FILE,
                 },
+                minutes=7,
             ),
         ),
         Template(
@@ -291,6 +298,7 @@ TEMPLATES = {
                         for name in ("small", "middle", "large")
                     },
                 },
+                minutes=8,
             ),
         ),
         Template(
@@ -335,6 +343,7 @@ TEMPLATES = {
                     "report_before": SHORT_REPORT,
                     "model": ONE_FILE,
                 },
+                minutes=6,
             ),
         ),
     )

@@ -17,6 +17,8 @@ from studio.lib.params import BaseParams, param
 from vault.rows import Row, assistant, count_rows, normalise, read_rows
 
 MOST_LABELS = 2_000
+NAMED = 5
+"""Answers that are named when no row is left."""
 
 
 class AllowedLabels(base.Step):
@@ -50,13 +52,17 @@ class AllowedLabels(base.Step):
         labels = params.labels or reference_labels(sieve.rows_of(ctx, source, note="finding the labels"))
         counts: Counter[str] = Counter()
         rows = sieve.reported(ctx, read_rows(source.path), total=count_rows(source.path), note="checking")
-        result, _ = sieve.sift(
-            ctx,
-            judge(rows, labels=labels, counts=counts),
-            by="allowed_labels",
-            meta={"labels": labels},
-            action="Compare the labels of this step with the teacher's answers in its rejects.",
-        )
+        outside: Counter[str] = Counter()
+        try:
+            result, _ = sieve.sift(
+                ctx,
+                judge(rows, labels=labels, counts=counts, outside=outside),
+                by="allowed_labels",
+                meta={"labels": labels},
+                action="Bring the labels of this step in line with what the teacher answers.",
+            )
+        except StepError as error:
+            raise StepError(f"{error}{_often(outside)}", action=error.action) from None
         respelt = counts.pop(RESPELT, 0)
         summary = {**result.summary, "labels": {label: counts[label] for label in labels}, "respelt": respelt}
         if respelt:
@@ -104,8 +110,21 @@ def reference_labels(rows: Iterable[Row]) -> list[str]:
     return sorted(min(c, key=lambda text: (-c[text], text)) for c in spellings.values())
 
 
-def judge(rows: Iterable[Row], *, labels: Sequence[str], counts: Counter[str] | None = None) -> Iterator[Verdict]:
-    """A verdict on each row. ``counts``, when given, gathers rows per label and, under ``RESPELT``, answers rewritten."""
+def _often(answers: Counter[str]) -> str:
+    """``" Most often the answer was “Delivery” (80), “Billing” (71)."``, or nothing."""
+    told = [f"“{answer}” ({n:,})" for answer, n in answers.most_common(NAMED)]
+    return f" Most often the answer was {', '.join(told)}." if told else ""
+
+
+def judge(
+    rows: Iterable[Row],
+    *,
+    labels: Sequence[str],
+    counts: Counter[str] | None = None,
+    outside: Counter[str] | None = None,
+) -> Iterator[Verdict]:
+    """A verdict on each row. ``counts``, when given, gathers rows per label and, under ``RESPELT``, answers rewritten;
+    ``outside`` the answers that are no label, the first ``MOST_LABELS`` of them."""
     table = label_table(labels)
     seen: Counter[str] = Counter() if counts is None else counts
     hints: dict[str, str] = {}
@@ -119,6 +138,8 @@ def judge(rows: Iterable[Row], *, labels: Sequence[str], counts: Counter[str] | 
             shown = answer.strip() if len(answer) <= 80 else answer.strip()[:77] + "…"
             if shown not in hints:
                 hints[shown] = nearest(shown, table=table)
+            if outside is not None and (shown in outside or len(outside) < MOST_LABELS):
+                outside[shown] += 1
             yield Verdict(row, "outside the labels", f"“{shown}” is not one of the {len(table)} labels.{hints[shown]}")
             continue
         seen[label] += 1

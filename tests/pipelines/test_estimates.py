@@ -45,10 +45,15 @@ def plan_of(name: str, workspace: Workspace) -> dict[str, planning.NodePlan]:
     return planning.plan(spec, workspace_id=workspace.pk, sources=sources)
 
 
-def test_before_anything_has_run_no_time_is_claimed(workspace: Workspace, editor_client: Client) -> None:
-    assert of("classification", workspace).words == "time told after a first run"
+def test_before_anything_has_run_what_was_measured_elsewhere_is_told(
+    workspace: Workspace, editor_client: Client
+) -> None:
+    for template in templates.list_templates():
+        found = of(template.name, workspace)
+        assert found.elsewhere and found.seconds == 60 * template.sample.minutes
+        assert found.words.endswith(" on two cores, no calls to pay")
     page = editor_client.get(GALLERY).text
-    assert page.count("time told after a first run") == len(templates.TEMPLATES)
+    assert page.count(" on two cores, no calls to pay") == len(templates.TEMPLATES)
     assert not Dataset.objects.exists()
 
 
@@ -56,18 +61,21 @@ def test_a_training_that_was_timed_is_counted_by_rows_and_epochs(
     workspace: Workspace, other_workspace: Workspace, editor_client: Client
 ) -> None:
     did(workspace, "train", seconds=100, rows=100, epochs=1.0)
-    one, three = of("classification", workspace), of("three_students", workspace)
-    # Three epochs over at most the sample's rows, at a second a row.
-    assert one.seconds is not None and tickets.ROWS < one.seconds < 3 * tickets.ROWS
-    # Three students of two epochs each.
-    assert three.seconds == pytest.approx(2 * one.seconds, rel=0.1)
-    assert one.unknown > 0 and one.words.startswith("over ") and one.words.endswith("no calls to pay")
-    assert one.words in editor_client.get(GALLERY).text
-    assert of("classification", other_workspace).seconds is None
+    # The seconds of curation alone would say nothing, so nothing is summed while evaluation and export are not timed.
+    assert of("three_students", workspace).elsewhere
+    did(workspace, "generate", seconds=1, rows=100, teacher="recorded")
+    did(workspace, "evaluate", seconds=1, rows=100)
+    one, three = plan_of("classification", workspace)["student"].seconds, of("three_students", workspace)
+    # Three epochs over at most the sample's rows, at somewhat less than a second a row; three students of two epochs each.
+    assert one is not None and 2 * tickets.ROWS < 1.4 * one < 3 * 1.4 * tickets.ROWS
+    assert three.seconds == pytest.approx(2 * one, rel=0.1)
+    assert not three.elsewhere and three.words.startswith("about ") and three.words.endswith("no calls to pay")
+    assert "two cores" not in three.words and three.words in editor_client.get(GALLERY).text
+    assert of("three_students", other_workspace).elsewhere
 
 
 def test_a_cost_is_said_where_there_is_one() -> None:
-    assert Estimate(200.0, 1.234, 0).words == "about 3\u00a0min 30\u00a0s, $1.23"
+    assert Estimate(200.0, 1.234).words == "about 3\u00a0min 30\u00a0s, $1.23"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +89,7 @@ def test_a_cost_is_said_where_there_is_one() -> None:
     ],
 )
 def test_an_estimate_is_no_more_exact_than_it_can_be(seconds: float, words: str) -> None:
-    assert Estimate(seconds, None, 0).words == f"about {words}, no calls to pay"
+    assert Estimate(seconds, None).words == f"about {words}, no calls to pay"
 
 
 def test_an_evaluation_is_timed_by_its_held_out_rows_and_what_its_candidates_write(workspace: Workspace) -> None:
@@ -97,7 +105,7 @@ def test_an_evaluation_is_timed_by_its_held_out_rows_and_what_its_candidates_wri
 
 def test_what_another_model_took_says_nothing(workspace: Workspace) -> None:
     did(workspace, "train", seconds=900, rows=100, epochs=1.0, base_model="hub:big/model@abc1234")
-    assert of("classification", workspace).seconds is None
+    assert plan_of("classification", workspace)["student"].seconds is None
 
 
 def test_both_sides_of_a_join_are_read(workspace: Workspace) -> None:
