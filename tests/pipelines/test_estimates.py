@@ -9,11 +9,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from pipelines import planning
-from pipelines import spec as specs
+from pipelines.building import planning
 from pipelines.models import Pipeline, PipelineVersion, Run, StepRun
 from pipelines.samples import estimates, templates, tickets
 from pipelines.samples.estimates import Estimate
+from pipelines.specs import spec as specs
 from studio.jobs import State
 from studio.models import Workspace
 from vault.models import Dataset
