@@ -3,6 +3,7 @@
 from django.urls import path
 
 from evaluation.views import (
+    benchmarks,
     blind,
     breakeven,
     calibration,
@@ -24,6 +25,8 @@ urlpatterns = [
     path("runs/compare/", comparison.show, name="runs_compare"),
     path("runs/compare/curves.json", comparison.curves, name="runs_compare_curves"),
     path("runs/compare/runs.csv", comparison.download, name="runs_compare_file"),
+    path("runs/<int:number>/steps/<str:node>/benchmarks/", benchmarks.show, name="run_benchmarks"),
+    path("runs/<int:number>/steps/<str:node>/benchmarks.json", benchmarks.download, name="run_benchmarks_file"),
     path("evaluations/", evaluations.index, name="evaluations"),
     path("evaluations/<uuid:pk>/", evaluations.show, name="evaluation"),
     path("evaluations/<uuid:pk>/report.<str:form>", evaluations.download, name="evaluation_download"),

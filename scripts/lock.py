@@ -5,6 +5,7 @@ pip resolves each set in turn, the later ones under the constraints of the earli
 requirements/web.lock    the web server and the clock (no torch)
 requirements.lock        everything that runs, what ``make run`` installs
 requirements/dev.lock    what tests and checks need besides
+requirements/benchmarks.lock  what the public benchmarks need besides (the optional extra)
 requirements/bench.lock  what the benchmarks compare with, besides
 """
 
@@ -62,7 +63,7 @@ def render(versions: dict[str, str], *, first: str = "") -> str:
 
 
 def main() -> None:
-    """Resolve and write all four files."""
+    """Resolve and write all five files."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     everything = [*project["dependencies"], *extras["postgres"], *extras["ml"]]
@@ -73,7 +74,7 @@ def main() -> None:
     (folder / "web.lock").write_text(render(web))
     rest = {name: version for name, version in runtime.items() if name not in web}
     (ROOT / "requirements.lock").write_text(render(rest, first="-r requirements/web.lock"))
-    for extra in ("dev", "bench"):
+    for extra in ("dev", "benchmarks", "bench"):
         found = resolve([*extras[extra], *everything], constraints=runtime)
         added = {name: version for name, version in found.items() if name not in runtime}
         (folder / f"{extra}.lock").write_text(render(added, first="-c ../requirements.lock"))

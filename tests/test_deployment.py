@@ -19,6 +19,7 @@ LOCKS = [
     "requirements/web.lock",
     "requirements/dev.lock",
     "requirements/bench.lock",
+    "requirements/benchmarks.lock",
     "requirements/converter.lock",
 ]
 KNOWN = {setting.name for setting in conf.SETTINGS}
@@ -102,6 +103,7 @@ def test_the_locks_hold_everything_that_the_project_asks_for() -> None:
     assert wanted(extras["ml"]) <= set(runtime)
     assert wanted(extras["dev"]) <= set(runtime | locked("requirements/dev.lock"))
     assert wanted(extras["bench"]) <= set(runtime | locked("requirements/bench.lock"))
+    assert wanted(extras["benchmarks"]) <= set(runtime | locked("requirements/benchmarks.lock"))
 
 
 def test_the_web_image_has_no_torch() -> None:

@@ -53,7 +53,8 @@ class Options:
     when known. ``margin``: accepted loss as a proportion, by ``measure`` (``auto``: accuracy for labels, word overlap for text).
     ``own``: metrics of one's own. ``cluster_by``: which rows belong together. ``discordance``: expected share of rows that one of student and teacher gets
     right. ``leakage``: what the comparison with the training rows brought. ``student``: how it wants to be asked
-    (its view of the prompt, the longest answer). ``facts``: what was evaluated, shown as it is."""
+    (its view of the prompt, the longest answer). ``facts``: what was evaluated, shown as it is. ``forgotten``: the
+    document of the benchmarks step."""
 
     labels: Sequence[str] | None = None
     seen_labels: frozenset[str] | None = None
@@ -69,6 +70,7 @@ class Options:
     seed: int = 0
     student: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    forgotten: Mapping[str, Any] | None = None
     notes: Sequence[str] = ()
 
     @property
@@ -125,6 +127,7 @@ def build_report(
         "confusion": None,
         "teacher_models": teacher_models(rows),
         "leakage": options.leakage,
+        "forgotten": None if options.forgotten is None else dict(options.forgotten),
         "notes": [
             *options.notes,
             *_measure_note(bench),

@@ -36,6 +36,8 @@ def facts_of(params: Any, inputs: Mapping[str, InputArtifact], training: Mapping
         facts["Earlier student"] = inputs["earlier"].sha
     if "gguf" in inputs:
         facts["GGUF files"] = inputs["gguf"].sha
+    if "benchmarks" in inputs:
+        facts["Benchmarks"] = inputs["benchmarks"].sha
     if "others" in inputs:
         facts["Answers of other models"] = inputs["others"].sha
     return facts

@@ -6,6 +6,7 @@ from typing import Any
 
 from evaluation.boards import since
 from evaluation.boards.tables import default_earlier, open_items
+from evaluation.forgetting.page import forgotten_view
 from evaluation.judging.golden import with_people
 from evaluation.judging.show import judges_view
 from evaluation.models import Scorecard
@@ -20,7 +21,15 @@ from vault.models import Artifact, ArtifactKind
 
 LABELS = 20
 SAMPLE = 8
-HASHES = {"Held-out rows", "Training rows", "Student", "Base model revision", "Answers of other models", "GGUF files"}
+HASHES = {
+    "Held-out rows",
+    "Training rows",
+    "Student",
+    "Base model revision",
+    "Answers of other models",
+    "GGUF files",
+    "Benchmarks",
+}
 """Facts of a report whose values are hashes."""
 
 
@@ -67,6 +76,7 @@ def report_context(
         "matrix": presentation.matrix(report, rows_url=rows_url, most=most, order=matrix_order),
         "slices": section_pages.slices_view(report, rows_url=rows_url, field=slice_field, whole=all_slices),
         "forms": section_pages.forms_view(report, rows_url=rows_url),
+        "forgotten": forgotten_view(report.get("forgotten")),
         "cascade": section_pages.cascade_view(report),
         "matrix_limit": presentation.MATRIX_LABELS,
         "matrix_scope": matrix_scope,

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.figures.forms import sentence_of
+from evaluation.forgetting.words import forgotten_lines
 from evaluation.judging.show import text_lines
 from evaluation.report.outside_page import outside_lines
 from evaluation.statistics import Estimate
@@ -85,6 +86,8 @@ def render(report: Mapping[str, Any], *, width: int = 100) -> str:
         parts.append("\n".join(["Judged by a model", *(textwrap.fill(line, width) for line in judged)]))
     if forms := [sentence_of(form) for form in report.get("forms") or []]:
         parts.append("\n".join(["The student in other forms", *forms]))
+    if forgotten := forgotten_lines(report.get("forgotten")):
+        parts.append("\n".join(["What was forgotten", *(textwrap.fill(line, width) for line in forgotten)]))
     if outside := outside_lines(report):
         parts.append("\n".join(["Models asked over a network", *outside]))
     if sure := confidence_lines(report):
@@ -178,6 +181,8 @@ def render_markdown(report: Mapping[str, Any], *, title: str = "Evaluation") -> 
         parts += ["## Judged by a model", "\n".join(f"- {line}" for line in judged)]
     if forms := [sentence_of(form) for form in report.get("forms") or []]:
         parts += ["## The student in other forms", "\n".join(f"- {line}" for line in forms)]
+    if forgotten := forgotten_lines(report.get("forgotten")):
+        parts += ["## What was forgotten", "\n".join(f"- {line}" for line in forgotten)]
     if outside := outside_lines(report):
         parts += ["## Models asked over a network", "\n".join(f"- {line}" for line in outside)]
     if sure := confidence_lines(report):

@@ -21,6 +21,7 @@ from evaluation.figures.own_metrics import EXAMPLE as OWN_EXAMPLE
 from evaluation.figures.own_metrics import LONGEST as LONGEST_OWN
 from evaluation.figures.own_metrics import check_measure, read_own
 from evaluation.figures.slices import FIELDS
+from evaluation.forgetting.document import read_document
 from evaluation.metrics.base import judges
 from evaluation.metrics.own import Own
 from evaluation.report.document import DEFAULT_METRICS, Options, build_report, load_metrics
@@ -67,6 +68,7 @@ class Evaluate(base.Step):
         "train": Port("dataset", "Training rows: for worked examples and for the label set", optional=True),
         "earlier": Port("adapter", "An earlier student to compare with", optional=True),
         "gguf": Port("gguf", "Exported files of the student, each judged like the others", optional=True),
+        "benchmarks": Port("benchmarks", "What the student forgot, for the report", optional=True),
         "others": Port("answers", "Answers of models asked over a network, each judged like the others", optional=True),
     }
     outputs = {"report": Port("report", "Figures, verdict, and every row with every answer")}
@@ -248,6 +250,9 @@ class Evaluate(base.Step):
         setting = find_setting(held_out, inputs, training, params)
         task = "free text" if setting.labels is None else f"{len(setting.labels)} labels"
         ctx.log(f"{len(held_out):,} held-out rows, {task}; candidates: {', '.join(params.candidates)}.")
+        forgotten = (
+            read_document(inputs["benchmarks"], student=inputs["student"].sha) if "benchmarks" in inputs else None
+        )
         others, remarks = outside_candidates(inputs["others"].path, held_out) if "others" in inputs else ([], [])
         fewer = take_rows(held_out, count=params.base_rows, seed=params.seed)
         session = Session(ctx, params, inputs, training, setting)
@@ -270,6 +275,7 @@ class Evaluate(base.Step):
                 "max_new_tokens": params.max_new_tokens,
             },
             facts=facts_of(params, inputs, training),
+            forgotten=forgotten,
             notes=[*setting.notes, *sampling_notes(found, held_out), *same_student_note(inputs), *remarks],
         )
         ctx.progress(len(held_out), len(held_out), note="Writing the report")

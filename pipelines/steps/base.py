@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from studio.lib.params import BaseParams
 
-Kind = Literal["dataset", "adapter", "report", "gguf", "answers"]
+Kind = Literal["dataset", "adapter", "report", "gguf", "answers", "benchmarks"]
 Queue = Literal["cpu", "gpu", "io"]
 
 

@@ -169,6 +169,8 @@ def _page(step: StepRun, output: StepOutput) -> str:
     match output.artifact.kind:
         case "dataset" | "answers":
             return reverse("run_output", args=[run.workspace.slug, run.number, step.node, output.port])
+        case "benchmarks":
+            return reverse("run_benchmarks", args=[run.workspace.slug, run.number, step.node])
         case "gguf":
             return reverse("model", args=[run.workspace.slug, output.artifact.pk])
         case "report":

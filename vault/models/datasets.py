@@ -20,6 +20,7 @@ class ArtifactKind(models.TextChoices):
     REPORT = "report", "Report"
     GGUF = "gguf", "GGUF"
     ANSWERS = "answers", "Answers"
+    BENCHMARKS = "benchmarks", "Benchmarks"
 
 
 class Artifact(models.Model):

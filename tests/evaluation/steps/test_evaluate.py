@@ -15,6 +15,7 @@ from pytest_django.fixtures import Settings
 from evaluation.advice import what_rows_show
 from evaluation.candidates.asking import add_energy
 from evaluation.candidates.outside import answer_row, write_candidates
+from evaluation.forgetting.document import DOCUMENT
 from evaluation.report.scorecards import record_scorecard, scorecard_of
 from evaluation.rows.items import ITEMS_FILE
 from evaluation.steps.evaluate import Evaluate
@@ -797,3 +798,22 @@ def test_attempts_that_counted_other_things_are_not_added_up() -> None:
     assert add_energy(first, nothing, rows=5) == first
     assert add_energy(first, {**half, "counted": ["GPU", "processor"]}, rows=5) == first
     assert add_energy(add_energy(None, nothing, rows=5), half, rows=3) == {**half, "rows": 3}
+
+
+def test_what_was_forgotten_goes_into_the_report_and_another_students_is_refused(
+    tmp_path: Path, inputs: dict[str, InputArtifact]
+) -> None:
+    from tests.evaluation.forgetting.test_document import document
+
+    folder = tmp_path / "benchmarks"
+    folder.mkdir()
+    (folder / DOCUMENT).write_text(json.dumps(document()))
+    inputs["benchmarks"] = InputArtifact(sha="99" * 32, kind="benchmarks", path=folder, meta={})
+    _, report = evaluate(Children(tmp_path / "scratch"), inputs)
+    assert report["forgotten"] == document()
+    assert report["facts"]["Benchmarks"] == "99" * 32
+    (folder / DOCUMENT).write_text(json.dumps(document(student="00" * 32)))
+    children = Children(tmp_path / "again")
+    with pytest.raises(StepError, match="put to another student"):
+        evaluate(children, inputs)
+    assert children.configs == []
