@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluation.figures.scoring import Judged
 from evaluation.metrics.base import answer_key
-from evaluation.report.outside_notes import outside_notes
+from evaluation.report.outside_notes import named, outside_notes
 from vault.rows import Row
 
 
@@ -60,14 +60,10 @@ def teacher_models(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def changed_teacher(models: Sequence[Mapping[str, Any]]) -> list[str]:
     """A note when the answers come from more than one model, or from more than one build of one."""
-    by_name: Counter[str] = Counter()
-    for entry in models:
-        by_name[entry["model"]] += entry["rows"]
-    if len(by_name) > 1:
-        shown = ", ".join(f"“{name}” ({n:,} {_rows(n)})" for name, n in by_name.most_common(5))
-        more = f" and {len(by_name) - 5} more" if len(by_name) > 5 else ""
+    count, shown = named(models)
+    if count > 1:
         return [
-            f"The teacher's answers come from {len(by_name)} models: {shown}{more}. If one was asked for, its provider changed "
+            f"The teacher's answers come from {count} models: {shown}. If one was asked for, its provider changed "
             "what stands behind the name; the figures are those of the mixture."
         ]
     marks = [entry for entry in models if entry["fingerprint"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,22 +45,25 @@ def outside_notes(judged: Sequence[Judged], teacher: Sequence[Mapping[str, Any]]
 
 def changed(label: str, models: Sequence[Mapping[str, Any]]) -> list[str]:
     """A note when more than one model, or more than one build of one, answered to the name."""
-    names = list(dict.fromkeys(str(entry["model"]) for entry in models))
-    if len(names) > 1:
-        shown = ", ".join(
-            f"“{name}” ({sum(int(e['rows']) for e in models if e['model'] == name):,})" for name in names[:5]
-        )
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    count, shown = named(models)
+    if count > 1:
         return [
-            f"{len(names)} models answered for {label}: {shown}{more}. Its provider changed what stands behind the name; the figures "
+            f"{count} models answered for {label}: {shown}. Its provider changed what stands behind the name; the figures "
             "are those of the mixture."
         ]
-    builds = [entry for entry in models if entry["fingerprint"]]
-    if len(builds) > 1:
-        return [
-            f"The provider gave {len(builds)} different fingerprints for {label}: it was changed or moved meanwhile."
-        ]
+    builds = sum(bool(entry["fingerprint"]) for entry in models)
+    if builds > 1:
+        return [f"The provider gave {builds} different fingerprints for {label}: it was changed or moved meanwhile."]
     return []
+
+
+def named(models: Sequence[Mapping[str, Any]]) -> tuple[int, str]:
+    """How many models answered, and the five that answered most with their rows: ``“a” (90 rows), “b” (1 row)``."""
+    rows: Counter[str] = Counter()
+    for entry in models:
+        rows[str(entry["model"])] += int(entry["rows"])
+    shown = ", ".join(f"“{name}” ({n:,} {'row' if n == 1 else 'rows'})" for name, n in rows.most_common(5))
+    return len(rows), shown + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
 
 
 def asked_again(judged: Judged, source: Mapping[str, Any], teacher: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -16,7 +16,7 @@ from pipelines.recipes.chat import apply_view
 from pipelines.steps import base, sieve
 from pipelines.steps.asking import NOT_ASKED, Find, cause_of, chunks
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
-from pipelines.steps.teaching import ASKS, UNFINGERPRINTED, TeacherParams, converse, facts_of, open_teacher, price_of
+from pipelines.steps.teaching import AskingStep, TeacherParams, converse, open_teacher, price_of
 from pipelines.teachers.base import Sampling
 from pipelines.teachers.engine import LOOK_AHEAD, Outcome
 from pipelines.teachers.prices import Price
@@ -35,7 +35,7 @@ else:
     ProviderName = Literal[tuple(name for name in TEACHERS if name != "recorded")]
 
 
-class AskModel(base.Step):
+class AskModel(AskingStep):
     """Asks any model behind an API for the answers to the held-out rows: another provider's, one of your own servers, or the
     teacher itself, now. An evaluation takes them by ``others`` and judges the model like every other candidate.
 
@@ -45,7 +45,6 @@ class AskModel(base.Step):
 
     label = "Ask another model"
     group = "Evaluation"
-    queue = "io"
     help = (
         "Is there something better than the teacher, or cheaper than the student? Any model with an API answers the held-out rows "
         "and stands in the report beside the others. For several models, wire one step's answers into the next one's “others”."
@@ -55,8 +54,6 @@ class AskModel(base.Step):
         "others": Port("answers", "Answers of models asked before, passed on with these", optional=True),
     }
     outputs = {"answers": Port("answers", "Every row with this model's answer, or why there is none")}
-    unfingerprinted = UNFINGERPRINTED
-    asks = ASKS
 
     class Params(TeacherParams):
         teacher: ProviderName = param("openai", label="Provider", help="Who offers the model.")
@@ -101,10 +98,6 @@ class AskModel(base.Step):
             if self.system_prompt_mode == "replace" and not self.system_prompt.strip():
                 raise ValueError("Enter the system prompt that replaces the rows' own, or choose “keep” or “drop”.")
             return self
-
-    def resolve(self, params: Params, *, workspace_id: Any) -> dict[str, Any]:
-        """The address the answers come from; with ``at_cap`` "keep", the cap decides the output too."""
-        return facts_of(params, workspace_id=workspace_id)
 
     def expect(self, params: Params, *, rows: int) -> Mapping[str, int]:
         return {"answers": min(rows, params.rows) if params.rows else rows}

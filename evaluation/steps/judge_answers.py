@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import field_validator
 
 from evaluation.figures.clusters import kept_clusters
 from evaluation.judging import people
@@ -26,8 +26,8 @@ from evaluation.rows.columns import ITEMS_FILE
 from pipelines.steps import base
 from pipelines.steps.asking import Find
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
-from pipelines.steps.teaching import ASKS, UNFINGERPRINTED, TeacherParams, converse, facts_of, open_teacher, price_of
-from pipelines.steps.verdicts import Scale
+from pipelines.steps.teaching import AskingStep, LiveParams, converse, facts_of, open_teacher, price_of
+from pipelines.steps.verdicts import Scale, longest_param, with_reference_param, with_system_param
 from pipelines.teachers.base import Sampling, Teacher
 from pipelines.teachers.engine import Outcome
 from pipelines.teachers.prices import Price
@@ -42,7 +42,7 @@ TYPICAL_CANDIDATES = 3
 """Taken for the plan before a run, where the report is not there yet: teacher, base and student."""
 
 
-class JudgeAnswers(base.Step):
+class JudgeAnswers(AskingStep):
     """A language model reads the answers of an evaluation: it grades each by a rubric, and says which of the student's and the
     teacher's is better, asked in both orders. The report goes on with its grades, reasons and how far they can be trusted.
 
@@ -51,17 +51,16 @@ class JudgeAnswers(base.Step):
 
     label = "Judge the answers"
     group = "Evaluation"
-    queue = "io"
     help = (
         "For free text, where no metric says what a good answer is. The report then shows beside every grade how far the judge "
         "agrees with itself, with the metric and with people. Choose another model than the teacher: models prefer their own."
     )
     inputs = {"report": Port("report", "The report whose answers are judged")}
     outputs = {"report": Port("report", "The same report with grades, reasons and the judge's health")}
-    unfingerprinted = UNFINGERPRINTED
-    asks = ASKS
 
-    class Params(TeacherParams):
+    class Params(LiveParams):
+        purpose = "judge"
+
         mode: Literal["grades", "pairs", "both"] = param(
             "both",
             label="What is asked",
@@ -95,37 +94,21 @@ class JudgeAnswers(base.Step):
         rows: int = param(
             200, label="Rows", help="A seeded sample of the held-out rows. 0: all of them.", unit="rows", ge=0
         )
-        with_reference: bool = param(
-            True, label="Show the reference", help="The judge sees the row's reference answer where there is one."
-        )
-        with_system: bool = param(True, label="Show the system prompt", help="The judge sees the row's system message.")
+        with_reference: bool = with_reference_param()
+        with_system: bool = with_system_param()
         golden: bool = param(
             True,
             label="Grade the golden set too",
             help="Answers that people graded by the same rubric are put before the judge as well, so that its agreement with "
             "them is known at once.",
         )
-        longest: int = param(
-            20_000,
-            label="Longest text shown",
-            help="Of a message, an answer or the reference; of longer ones the middle is left out.",
-            unit="characters",
-            ge=200,
-            le=1_000_000,
-            advanced=True,
-        )
+        longest: int = longest_param()
         seed: int = param(0, label="Seed", help="For the sample and bootstrap intervals.", ge=0, advanced=True)
 
         @field_validator("rubric")
         @classmethod
         def trimmed(cls, rubric: str) -> str:
             return rubric.strip()
-
-        @model_validator(mode="after")
-        def _asks_somebody(self) -> Self:
-            if self.teacher == "recorded":
-                raise ValueError("Recorded answers can't judge: choose a teacher that can be asked.")
-            return self
 
     def resolve(self, params: Params, *, workspace_id: Any) -> dict[str, Any]:
         """The address the verdicts come from, and which golden answers are put before the judge."""

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
 from pydantic import model_validator
 
 from pipelines.steps import base, sieve
 from pipelines.steps.asking import Asker, Written, filled, with_system, write_answers
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
-from pipelines.steps.teaching import (
-    ASKS,
-    UNFINGERPRINTED,
-    TeacherParams,
-    converse,
-    facts_of,
-    open_teacher,
-    price_of,
-)
+from pipelines.steps.teaching import AskingStep, TeacherParams, converse, open_teacher, price_of
 from pipelines.teachers import recorded
 from pipelines.teachers.base import Sampling
 from pipelines.teachers.engine import Outcome
@@ -32,7 +24,7 @@ from studio.registries import TEACHERS
 from vault.rows import Row, count_rows, read_rows, write_rows
 
 
-class Generate(base.Step):
+class Generate(AskingStep):
     """Asks a teacher for the answer to every row, keeps each answer the moment it arrives, and never asks for it twice.
 
     Rows the teacher could not answer leave by ``rejects`` with the reason.
@@ -40,7 +32,6 @@ class Generate(base.Step):
 
     label = "Ask a teacher"
     group = "Teacher"
-    queue = "io"
     inputs = {
         "rows": Port("dataset", "Prompts to answer"),
         "answers": Port("dataset", "Recorded answers to replay (recorded teacher only)", optional=True),
@@ -49,8 +40,6 @@ class Generate(base.Step):
         "rows": Port("dataset", "Rows with the teacher's answer"),
         "rejects": Port("dataset", "Rows without a usable answer, each with its reason"),
     }
-    unfingerprinted = UNFINGERPRINTED
-    asks = ASKS
     help = (
         "A large model answers every row, and its answers are what the student learns. Each answer is kept the moment it "
         "arrives and is never paid for twice, whatever happens to the worker."
@@ -84,10 +73,6 @@ class Generate(base.Step):
             if self.samples > 1 and self.teacher != "recorded" and self.temperature == 0:
                 raise ValueError("More than one answer to each prompt needs a temperature above 0.")
             return self
-
-    def resolve(self, params: Params, *, workspace_id: Any) -> dict[str, Any]:
-        """The address the answers come from; with ``at_cap`` "keep", the cap decides the output too."""
-        return facts_of(params, workspace_id=workspace_id)
 
     def run(self, ctx: Context, params: Params, inputs: Mapping[str, InputArtifact]) -> StepResult:
         source, recording = inputs["rows"], inputs.get("answers")

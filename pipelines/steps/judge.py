@@ -7,15 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import field_validator
 
 from pipelines.steps import base, sieve, verdicts
 from pipelines.steps.asking import NOT_ASKED, Find, chunks
 from pipelines.steps.base import Context, InputArtifact, StepResult
 from pipelines.steps.sieve import Verdict
-from pipelines.steps.teaching import ASKS, UNFINGERPRINTED, TeacherParams, converse, facts_of, open_teacher, price_of
+from pipelines.steps.teaching import AskingStep, LiveParams, converse, open_teacher, price_of
 from pipelines.steps.verdicts import Judgement, Scale
 from pipelines.teachers.base import Sampling
 from pipelines.teachers.engine import LOOK_AHEAD, Outcome
@@ -36,7 +36,7 @@ USELESS = 0.9
 """When this share of at least ``LEAST_TRIED`` answers of the judge is no verdict, asking it to mend them is wasted money."""
 
 
-class Judge(base.Step):
+class Judge(AskingStep):
     """Asks a language model to grade each row's answer by a rubric, from 1 to 5 or pass and fail. Score, reason and the judge's
     model are kept in ``meta["judge"]``; rows below the threshold, and rows without a usable verdict, leave by ``rejects``.
 
@@ -45,17 +45,16 @@ class Judge(base.Step):
 
     label = "Judge answers"
     group = "Curation"
-    queue = "io"
     help = (
         "A second model reads every answer and says how good it is and why. Look at some of its verdicts before you trust the "
         "rest, and choose another model than the one that answered: models prefer their own answers."
     )
     inputs = sieve.ROWS_IN
     outputs = sieve.ROWS_AND_REJECTS
-    unfingerprinted = UNFINGERPRINTED
-    asks = ASKS
 
-    class Params(TeacherParams):
+    class Params(LiveParams):
+        purpose = "judge"
+
         rubric: str = param(
             RUBRIC,
             label="Rubric",
@@ -72,19 +71,9 @@ class Judge(base.Step):
             label="Rows without a usable verdict",
             help="The judge said nothing usable, twice, or could not be asked.",
         )
-        with_reference: bool = param(
-            True, label="Show the reference", help="The judge sees the row's reference answer where there is one."
-        )
-        with_system: bool = param(True, label="Show the system prompt", help="The judge sees the row's system message.")
-        longest: int = param(
-            20_000,
-            label="Longest text shown",
-            help="Of a message, the answer or the reference; of longer ones the middle is left out.",
-            unit="characters",
-            ge=200,
-            le=1_000_000,
-            advanced=True,
-        )
+        with_reference: bool = verdicts.with_reference_param()
+        with_system: bool = verdicts.with_system_param()
+        longest: int = verdicts.longest_param()
 
         @field_validator("rubric")
         @classmethod
@@ -92,16 +81,6 @@ class Judge(base.Step):
             if not rubric.strip():
                 raise ValueError("Write what makes an answer good")
             return rubric
-
-        @model_validator(mode="after")
-        def _asks_somebody(self) -> Self:
-            if self.teacher == "recorded":
-                raise ValueError("Recorded answers can't judge: choose a teacher that can be asked.")
-            return self
-
-    def resolve(self, params: Params, *, workspace_id: Any) -> dict[str, Any]:
-        """The address the verdicts come from; with ``at_cap`` "keep", the cap decides the output too."""
-        return facts_of(params, workspace_id=workspace_id)
 
     def run(self, ctx: Context, params: Params, inputs: Mapping[str, InputArtifact]) -> StepResult:
         source = inputs["rows"]

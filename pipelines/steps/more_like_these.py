@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Self
-
-from pydantic import model_validator
+from typing import Any, Literal
 
 from pipelines.steps import base, sieve
 from pipelines.steps.base import Context, InputArtifact, Port, StepResult
 from pipelines.steps.leakage import HeldBack, find_leaks, tie_families
 from pipelines.steps.leakage_guard import source_of
 from pipelines.steps.sieve import Verdict
-from pipelines.steps.teaching import ASKS, UNFINGERPRINTED, TeacherParams, converse, facts_of, open_teacher, price_of
+from pipelines.steps.teaching import AskingStep, LiveParams, converse, open_teacher, price_of
 from pipelines.steps.writing import Written, calls_of, new_rows
 from pipelines.teachers.base import Sampling
 from pipelines.teachers.storage import Question, question_key
@@ -28,7 +26,7 @@ MOST_EXAMPLES = 5_000
 """Examples that are read; of more, the first."""
 
 
-class MoreLikeThese(base.Step):
+class MoreLikeThese(AskingStep):
     """Shows a teacher a few example rows at a time and has it write new prompts of the same kind, for the answers to come from
     a teacher afterwards, or with the examples' own label.
 
@@ -38,7 +36,6 @@ class MoreLikeThese(base.Step):
 
     label = "More like these"
     group = "Teacher"
-    queue = "io"
     help = (
         "A teacher writes new prompts after examples, where a student needs more of a kind. Wire in training rows, never "
         "held-out ones; wire the held-out rows to the other port, so that nothing like them is kept."
@@ -51,10 +48,10 @@ class MoreLikeThese(base.Step):
         "rows": Port("dataset", "The new rows"),
         "rejects": Port("dataset", "Prompts that were not kept, each with its reason"),
     }
-    unfingerprinted = UNFINGERPRINTED
-    asks = ASKS
 
-    class Params(TeacherParams):
+    class Params(LiveParams):
+        purpose = "write new prompts"
+
         count: int = param(
             100, label="New prompts", help="How many to write at most; some are dropped as repeats.", ge=1, le=20_000
         )
@@ -83,16 +80,6 @@ class MoreLikeThese(base.Step):
             advanced=True,
         )
         seed: int = param(0, label="Seed", help="Which examples are shown together.", ge=0, advanced=True)
-
-        @model_validator(mode="after")
-        def _asks_somebody(self) -> Self:
-            if self.teacher == "recorded":
-                raise ValueError("Recorded answers can't write new prompts: choose a teacher that can be asked.")
-            return self
-
-    def resolve(self, params: Params, *, workspace_id: Any) -> dict[str, Any]:
-        """The address the prompts come from; with ``at_cap`` "keep", the cap decides the output too."""
-        return facts_of(params, workspace_id=workspace_id)
 
     def expect(self, params: Params, *, rows: int) -> Mapping[str, int]:
         """As many as are asked for."""

@@ -1,18 +1,18 @@
 """A teacher at work in a step: the settings that say which one, its key, its price, and the engine run with its store.
 
-Shared by every step that asks a language model (``generate``, ``judge``), so that all of them keep the same promises.
+Shared by every step that asks a language model, so that all of them keep the same promises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
 from pipelines.steps import sieve
 from pipelines.steps.asking import Find
-from pipelines.steps.base import Context, InputArtifact
+from pipelines.steps.base import Context, InputArtifact, Step
 from pipelines.teachers.base import Sampling, Teacher
 from pipelines.teachers.budget import Ledger
 from pipelines.teachers.desk import Desk
@@ -104,6 +104,31 @@ class TeacherParams(BaseParams):
         if (self.price_in is None) != (self.price_out is None):
             raise ValueError("Enter both prices, or neither.")
         return self
+
+
+class LiveParams(TeacherParams):
+    """A teacher that is asked something new."""
+
+    purpose: ClassVar[str] = "answer that"
+    """What recorded answers can't do."""
+
+    @model_validator(mode="after")
+    def _asks_somebody(self) -> Self:
+        if self.teacher == "recorded":
+            raise ValueError(f"Recorded answers can't {self.purpose}: choose a teacher that can be asked.")
+        return self
+
+
+class AskingStep(Step):
+    """A step that asks a language model. Its params are :class:`TeacherParams` and more."""
+
+    queue = "io"
+    unfingerprinted = UNFINGERPRINTED
+    asks = ASKS
+
+    def resolve(self, params: Any, *, workspace_id: Any) -> dict[str, Any]:
+        """The address the answers come from; with ``at_cap`` "keep", the cap decides the output too."""
+        return facts_of(params, workspace_id=workspace_id)
 
 
 def facts_of(params: TeacherParams, *, workspace_id: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from studio.lib.canonical import fingerprint
+from studio.lib.params import param
 from vault.rows import Message, Row, text_of
 
 T = TypeVar("T")
@@ -26,6 +27,30 @@ SHOWN_BACK = 2_000
 MOST_OBJECTS = 200
 REFERENCE = "reference answer, known to be good"
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+
+
+def with_reference_param() -> Any:
+    """The param of every step that shows a judge a row: its reference."""
+    return param(True, label="Show the reference", help="The judge sees the row's reference answer where there is one.")
+
+
+def with_system_param() -> Any:
+    """Likewise: its system message."""
+    return param(True, label="Show the system prompt", help="The judge sees the row's system message.")
+
+
+def longest_param() -> Any:
+    """Likewise: how much of a text."""
+    return param(
+        20_000,
+        label="Longest text shown",
+        help="Of a message, an answer or the reference; of longer ones the middle is left out.",
+        unit="characters",
+        ge=200,
+        le=1_000_000,
+        advanced=True,
+    )
+
 
 RULES = (
     "You are a strict, fair grader. You grade one answer to one conversation by a rubric.\n"

@@ -65,7 +65,7 @@ def test_a_model_that_changed_behind_its_name_is_kept_and_told() -> None:
     candidate = outside(ROWS, ["card"] * 4, entry("other-2026-05-01", 3), entry("other-2026-06-01"), model="other")
     found = report_of(candidate)
     assert any(
-        n.startswith("2 models answered for Big now: “other-2026-05-01” (3), “other-2026-06-01” (1).")
+        n.startswith("2 models answered for Big now: “other-2026-05-01” (3 rows), “other-2026-06-01” (1 row).")
         for n in found["notes"]
     )
     (row,) = outside_rows(found)
