@@ -41,6 +41,7 @@ STEPS = Registry(
         "leakage_guard": "pipelines.steps.leakage_guard:LeakageGuard",
         "train": "pipelines.steps.train:Train",
         "ask_model": "evaluation.steps.ask_model:AskModel",
+        "nearest_rows": "evaluation.steps.nearest_rows:NearestRows",
         "public_benchmarks": "evaluation.steps.public_benchmarks:PublicBenchmarks",
         "evaluate": "evaluation.steps.evaluate:Evaluate",
         "judge_answers": "evaluation.steps.judge_answers:JudgeAnswers",

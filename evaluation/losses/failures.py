@@ -128,7 +128,7 @@ def _group(
     *,
     labels: bool,
 ) -> Losses:
-    vectors = _Vectors([row.text for row in rows])
+    vectors = Vectors([row.text for row in rows])
     codes = _cluster(vectors.own, rows, labels=labels)
     kept = [c for c, n in Counter(codes.tolist()).most_common() if c >= 0 and n >= SMALLEST]
     members = [np.flatnonzero(codes == code) for code in kept]
@@ -233,7 +233,7 @@ def _draw(rows: Sequence[T]) -> list[T]:
     return [rows[int(i)] for i in np.sort(chosen)]
 
 
-class _Vectors:
+class Vectors:
     """Texts as weighted words and pieces of words, each row of length 1."""
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -350,7 +350,7 @@ def _bound(own: Any, at: npt.NDArray[np.int64]) -> float:
     return float(np.quantile([row @ _unit(total - row) for row in mine], 0.25))
 
 
-def _near(vectors: _Vectors, texts: Sequence[str], middles: Floats, bounds: Sequence[float]) -> list[list[int]]:
+def _near(vectors: Vectors, texts: Sequence[str], middles: Floats, bounds: Sequence[float]) -> list[list[int]]:
     """For each cluster the texts that lie like its rows, each text with its nearest cluster only."""
     found: list[list[int]] = [[] for _ in bounds]
     if not texts:
@@ -362,7 +362,7 @@ def _near(vectors: _Vectors, texts: Sequence[str], middles: Floats, bounds: Sequ
     return found
 
 
-def _alike(vectors: _Vectors, rows: Sequence[TrainRow], middles: Floats) -> list[list[dict[str, Any]]]:
+def _alike(vectors: Vectors, rows: Sequence[TrainRow], middles: Floats) -> list[list[dict[str, Any]]]:
     """For each cluster the training rows nearest to its middle, nearest first."""
     if not rows:
         return [[] for _ in middles]

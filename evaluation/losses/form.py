@@ -54,6 +54,13 @@ class NextRoundForm(forms.Form):
     dataset = forms.ChoiceField(
         label="Dataset", required=False, help_text="Its latest version. Not one with held-out rows."
     )
+    nearest = forms.IntegerField(
+        label="Only the nearest rows",
+        min_value=1,
+        max_value=1_000_000,
+        required=False,
+        help_text="So many rows of the dataset, those most like the lost rows of the groups. Empty: all of them.",
+    )
     answers = forms.ChoiceField(
         label="Answers to the new rows",
         choices=[(ASK, "A teacher answers them"), (KEEP, "They keep a label or answer")],
@@ -119,7 +126,10 @@ class NextRoundForm(forms.Form):
         answerer = {**own, **cap, "keep_existing": True} if values["answers"] == ASK else None
         is_more = values["change"] == "more"
         version = None if is_more else self.versions[values["dataset"]]
-        return Plan(values["change"], sorted(set(values["group"])), writer if is_more else {}, answerer, version)
+        nearest = 0 if is_more else values["nearest"] or 0
+        return Plan(
+            values["change"], sorted(set(values["group"])), writer if is_more else {}, answerer, version, nearest
+        )
 
 
 def _with_defaults(data: QueryDict, own: Mapping[str, Any] | None, *, is_text: bool) -> QueryDict:

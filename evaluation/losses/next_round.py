@@ -6,7 +6,7 @@ this one, and through a leakage guard, so that none of them is like a held-out r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,13 +28,15 @@ class NoPlace(StudioError):
 class Change:
     """What the next round does differently. ``seeds``: the version (slug, number) of the rows to write after, or to add.
 
-    ``writer``: params of ``more_like_these``. ``answerer``: params of ``generate`` for the new rows; None: they keep theirs.
+    ``nearest``: of the rows to add only so many, those most like the held-out rows with the ids ``lost``; 0: all of them. ``writer``: params of ``more_like_these``. ``answerer``: params of ``generate`` for the new rows; None: they keep theirs.
     """
 
     kind: Kind
     seeds: tuple[str, int]
     writer: Mapping[str, Any] = field(default_factory=dict)
     answerer: Mapping[str, Any] | None = None
+    nearest: int = 0
+    lost: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,13 @@ def next_spec(draft: Mapping[str, Any], change: Change, *, evaluate: str = "") -
         if place.held_out:
             made.wire(place.held_out, f"{writer}.held_out")
         new = f"{writer}.rows"
+    elif change.nearest:
+        chooser = made.add(
+            "nearest_to_losses", "nearest_rows", {"count": change.nearest, "ids": "\n".join(change.lost)}
+        )
+        made.wire(new, f"{chooser}.rows")
+        made.wire(place.held_out, f"{chooser}.like")
+        new = f"{chooser}.rows"
     if change.answerer is not None:
         answerer = made.add("answers_to_new_rows", "generate", change.answerer)
         made.wire(new, f"{answerer}.rows")

@@ -14,6 +14,7 @@ from django.utils.text import slugify
 from evaluation.losses import losing, next_round
 from evaluation.losses.next_round import Change
 from evaluation.models import NextRound, Scorecard
+from evaluation.rows.columns import ITEMS_FILE
 from evaluation.rows.hard_rows import whole_rows
 from pipelines.building import drafts
 from pipelines.models import Pipeline, Run
@@ -38,6 +39,23 @@ class Plan:
     writer: Mapping[str, Any]
     answerer: Mapping[str, Any] | None
     version: DatasetVersion | None = None
+    nearest: int = 0
+    """Of the version's rows only those most like the lost ones; 0: all."""
+
+
+MOST_LOST = 1_000
+"""Lost rows that others are held against: the nearest to the middle of each group."""
+
+
+def lost_ids(card: Scorecard, found: Mapping[str, Any], groups: Sequence[int]) -> list[str]:
+    """The ids of the rows that the groups lost, at most :data:`MOST_LOST`, of each group its share."""
+    import pyarrow.parquet as pq
+
+    chosen = [found["groups"][number - 1]["rids"] for number in groups]
+    each = max(1, MOST_LOST // max(1, len(chosen)))
+    rids = sorted({rid for mine in chosen for rid in mine[:each]})
+    column = pq.read_table(store.path(card.report) / ITEMS_FILE, columns=["id"]).column("id")
+    return [str(column[rid].as_py()) for rid in rids if rid < len(column)]
 
 
 def seeds_slug(pipeline: Pipeline) -> str:
@@ -55,9 +73,11 @@ def seeds_of(plan: Plan, pipeline: Pipeline) -> tuple[str, int]:
     return seeds_slug(pipeline), latest.number + 1 if latest else 1
 
 
-def spec_of(plan: Plan, card: Scorecard, pipeline: Pipeline) -> dict[str, Any]:
-    """The pipeline's draft with the change. Raises ``next_round.NoPlace``."""
-    change = Change(plan.kind, seeds_of(plan, pipeline), plan.writer, plan.answerer)
+def spec_of(plan: Plan, card: Scorecard, pipeline: Pipeline, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The pipeline's draft with the change; ``found``: the groups. Raises ``next_round.NoPlace``, and ``StudioError`` where the
+    report's rows are not on this machine."""
+    lost = lost_ids(card, found, plan.groups) if plan.nearest else []
+    change = Change(plan.kind, seeds_of(plan, pipeline), plan.writer, plan.answerer, plan.nearest, lost)
     return next_round.next_spec(pipeline.draft, change, evaluate=card.step_run.node)
 
 
@@ -77,7 +97,7 @@ def start(
         twin = Run.objects.filter(workspace=card.workspace, request_key=request_key).exclude(request_key="").first()
         if twin is not None:
             return twin
-        spec = spec_of(plan, card, pipeline)
+        spec = spec_of(plan, card, pipeline, found)
         if plan.kind == "more":
             training = losing.training_of(card, report)
             rows = seeds(training, [group for _, group in chosen])

@@ -66,7 +66,7 @@ def show(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
         return render(request, "evaluation/next_round.html", context, status=status)
     plan = form.plan()
     try:
-        changed = specs.parse(next_rounds.spec_of(plan, card, pipeline))
+        changed = specs.parse(next_rounds.spec_of(plan, card, pipeline, found))
         context["problems"] = specs.validate(changed)
         before = specs.parse(card.step_run.run.version.spec)
         context["changes"] = [c for c in spec_diff.compare(before, changed) if c.kind != "same"]

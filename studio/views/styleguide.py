@@ -171,6 +171,9 @@ def sample_context(now: datetime) -> dict[str, Any]:
             for i, c in enumerate((4, 38, 152, 240, 301, 218, 120, 64, 31, 9, 3))
         ],
         "bars": [{"label": label, "value": n} for label, n in zip(LABELS, (312, 244, 180, 121, 96, 58), strict=True)],
+        "grades": [
+            {"label": f"{n} of 5", "value": k, "text": str(k)} for n, k in ((5, 41), (4, 28), (3, 9), (2, 3), (1, 1))
+        ],
         "calibration": [
             {"confidence": c, "accuracy": a, "count": n, "low": a - w, "high": min(1.0, a + w)}
             for c, a, n, w in (

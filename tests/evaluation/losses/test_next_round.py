@@ -93,3 +93,13 @@ def test_the_pipelines_own_teacher_is_the_first_that_can_be_asked() -> None:
 def test_the_version_says_why_it_was_made() -> None:
     assert message_for(["card, lost"], "more", run=3) == "After run 3: more prompts like “card, lost”."
     assert len(message_for(["x" * 90] * 20, "add", run=3)) == 300
+
+
+def test_only_the_nearest_rows_of_a_dataset_are_added_when_so_chosen() -> None:
+    made = next_spec(draft(), Change("add", ("mine", 3), nearest=50, lost=["h1", "h2"]))
+    assert specs.validate(specs.parse(made)) == []
+    wires = feeds(made)
+    assert wires["nearest_to_losses.rows"] == "more_rows.rows" and wires["nearest_to_losses.like"] == "cut.test"
+    assert wires["guard_new_rows.train"] == "nearest_to_losses.rows"
+    (node,) = [n for n in made["nodes"] if n["step"] == "nearest_rows"]
+    assert node["params"] == {"count": 50, "ids": "h1\nh2"}

@@ -150,3 +150,17 @@ def test_while_the_groups_are_made_it_says_so(editor_client: Client, workspace: 
     losing.request(card, read_report(card.report))
     html = editor_client.get(address(card), follow=True).content.decode()
     assert "The groups are being made" in html
+
+
+def test_of_a_dataset_only_the_rows_nearest_to_the_lost_ones_are_added(
+    editor_client: Client, card: Scorecard, workspace: Workspace
+) -> None:
+    dataset_of(workspace, training_rows(), slug="mine")
+    answer = begin(editor_client, card, change="add", dataset="mine", nearest="7")
+    assert answer.status_code == 302, answer.content.decode()
+    step = NextRound.objects.get().run.steps.get(step="nearest_rows")
+    ids = step.params["ids"].splitlines()
+    assert step.params["count"] == 7 and len(ids) == 12 and set(ids) <= {f"h{n}" for n in range(24)}
+    assert step.wiring["like"]["node"] != step.wiring["rows"]["node"]
+    for bad in ("0", "many"):
+        assert begin(editor_client, card, change="add", dataset="mine", nearest=bad).status_code == 422
