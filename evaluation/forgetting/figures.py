@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from evaluation.figures.judgement import in_sentence
 from evaluation.statistics import Estimate, holm, mcnemar_exact, pair, paired_difference, wilson
+from pipelines.recipes.benchmark_tasks import OWN
 
 Finding = Literal["forgot", "better", "kept", "unclear"]
 ALPHA = 0.05
@@ -67,7 +69,9 @@ def headline(tasks: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """``(sentence, tone)`` over all tasks; tones are those of verdicts."""
     by: dict[str, list[str]] = {}
     for task in tasks:
-        by.setdefault(task["finding"], []).append(task["label"])
+        # A name stays as it is; what has none begins small inside a sentence.
+        label = task["label"] if task.get("task") != OWN else in_sentence(task["label"])
+        by.setdefault(task["finding"], []).append(label)
     parts = []
     if forgot := by.get("forgot"):
         parts.append(f"The student forgot part of {_list(forgot)}")

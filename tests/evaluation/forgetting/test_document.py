@@ -30,7 +30,7 @@ def document(**facts: Any) -> dict[str, Any]:
 
 def test_the_summary_says_what_was_found() -> None:
     found = summary_of(document())
-    assert found["headline"] == "The student forgot part of PIQA; no change is shown on Your questions."
+    assert found["headline"] == "The student forgot part of PIQA; no change is shown on your questions."
     assert (found["tone"], found["questions"]) == ("bad", 32)
     assert found["tasks"][0] == {"label": "PIQA", "finding": "forgot", "difference": "−50 points"}
 

@@ -686,6 +686,7 @@ def test_what_was_set_before_the_run_is_in_the_report(tmp_path: Path, inputs: di
         "margin": 0.03,
         "measure": "accuracy",
         "cluster_by": "prompt",
+        "clustered_by": "",
         "slices": ["label"],
         "discordance": 0.05,
     }
