@@ -157,29 +157,52 @@ def test_worked_examples_stand_before_the_question(tiny_model_dir: Path, data: P
     assert none["keys"] == two["keys"]
 
 
-def test_a_task_with_functions_of_the_packages_own_works_too(tiny_model_dir: Path, tmp_path: Path) -> None:
-    docs = [
-        {
-            "ind": n,
-            "activity_label": "Cooking",
-            "ctx_a": f"A man cuts apple {n}.",
-            "ctx_b": "he",
-            "endings": ["eats it.", "flies off.", "sings.", "digs."],
-            "label": str(n % 4),
-        }
-        for n in range(4)
-    ]
-    publish(TASKS["hellaswag"].data_folder(tmp_path / "data"), docs, "train", "validation")
-    run(config(tiny_model_dir, tmp_path / "data", tmp_path / "out", tasks=["hellaswag"]))
-    found = result(tmp_path / "out", "hellaswag")
-    assert (found["metric"], len(found["scores"])) == ("acc_norm", 4)
+FIVE = ["fruit", "metal", "bird", "stone", "cloud"]
+DOCS: dict[str, dict[str, Any]] = {
+    "arc_easy": arc_docs(1)[0],
+    "arc_challenge": arc_docs(1)[0],
+    "hellaswag": {
+        "activity_label": "Cooking",
+        "ctx_a": "A man cuts an apple.",
+        "ctx_b": "he",
+        "endings": ["eats it.", "flies off.", "sings.", "digs."],
+        "label": "0",
+    },
+    "winogrande": {"sentence": "The apple is in the box because _ is big.", "option1": "box", "option2": "apple", "answer": "1"},
+    "piqa": {"goal": "Peel an apple", "sol1": "with a knife", "sol2": "with a cloud", "label": 0},
+    "boolq": {"passage": "An apple is a fruit.", "question": "is an apple a fruit", "label": 1},
+    "copa": {
+        "premise": "The apple fell.",
+        "question": "cause",
+        "choice1": "The wind blew.",
+        "choice2": "It was red.",
+        "label": 0,
+    },
+    "openbookqa": {"question_stem": "An apple is a", "choices": {"text": KINDS, "label": ["A", "B", "C", "D"]}, "answerKey": "A"},
+    "sciq": {
+        "support": "An apple is a fruit.",
+        "question": "What is it?",
+        "distractor1": "animal",
+        "distractor2": "mineral",
+        "distractor3": "metal",
+        "correct_answer": "fruit",
+    },
+    "commonsense_qa": {"question": "What is an apple?", "choices": {"text": FIVE, "label": list("ABCDE")}, "answerKey": "A"},
+    "truthfulqa_mc1": {"question": "What is an apple?", "mc1_targets": {"choices": ["A fruit", "A cloud"], "labels": [1, 0]}},
+    "lambada_openai": {"text": "the message is a fruit"},
+}  # fmt: skip
+"""A question of every task in the shape of its dataset."""
 
 
-def test_a_task_whose_answer_is_the_last_word_has_a_score_a_question(tiny_model_dir: Path, tmp_path: Path) -> None:
-    docs = [{"text": f"the message {n} is a fruit"} for n in range(3)]
-    publish(TASKS["lambada_openai"].data_folder(tmp_path / "data"), docs, "test")
-    run(config(tiny_model_dir, tmp_path / "data", tmp_path / "out", tasks=["lambada_openai"]))
-    assert len(result(tmp_path / "out", "lambada_openai")["scores"]) == 3
+def test_every_task_of_the_table_can_be_asked(tiny_model_dir: Path, tmp_path: Path) -> None:
+    assert DOCS.keys() == TASKS.keys()
+    for name, doc in DOCS.items():
+        publish(TASKS[name].data_folder(tmp_path / "data"), [doc, doc])
+    run(config(tiny_model_dir, tmp_path / "data", tmp_path / "out", tasks=list(TASKS)))
+    for name, task in TASKS.items():
+        found = result(tmp_path / "out", name)
+        assert (found["metric"], len(found["scores"])) == (task.metric, 2)
+        assert set(found["scores"]) <= {0, 1}
 
 
 @pytest.mark.parametrize("damage", ["missing", "no split", "no files", "broken"])
