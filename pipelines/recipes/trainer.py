@@ -102,6 +102,10 @@ class TreeTrainer(Trainer):
         return metrics
 
 
+SAVE_SECONDS = 120
+"""A checkpoint at least so often: on a slow machine fifty steps are many minutes, and a kill would lose them."""
+
+
 class Clock:
     """Seconds of a training over all its attempts, kept in a file whenever a checkpoint is."""
 
@@ -127,6 +131,7 @@ class Reporter(TrainerCallback):
         self.trainer: TreeTrainer | None = None
         self.history: list[dict[str, float]] = []
         self._mark = (time.monotonic(), Done(0, 0))
+        self._saved = time.monotonic()
         self._note = ""
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -136,8 +141,11 @@ class Reporter(TrainerCallback):
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.events.progress(self._done(state), self._total(state), unit="rows", note=self._note)
+        if time.monotonic() - self._saved > SAVE_SECONDS:
+            control.should_save = True
 
     def on_save(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._saved = time.monotonic()
         self.clock.save()
 
     def on_log(self, args: Any, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any) -> None:

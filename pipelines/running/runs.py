@@ -186,7 +186,7 @@ def derive_state(steps: Sequence[pausing.Stands], *, paused: bool = False) -> St
 
 
 class Standing(NamedTuple):
-    """As much of a step as tells whether its run has something to take notice of: reading whole rows took six times as long."""
+    """As much of a step as tells whether its run has something to take notice of: reading whole rows took twice as long."""
 
     run_id: Any
     node: str

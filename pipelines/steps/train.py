@@ -156,7 +156,7 @@ class Train(base.Step):
         save_every: int = param(
             50,
             label="Checkpoint every",
-            help="After a kill, training goes on from the last checkpoint.",
+            help="After a kill, training goes on from the last checkpoint. One is also written whenever two minutes have passed.",
             unit="steps",
             ge=1,
             advanced=True,

@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import TrainerControl, TrainerState
 
 from pipelines.recipes import train as recipe
+from pipelines.recipes import trainer
 from pipelines.recipes.batches import SharingShuffle
 from pipelines.recipes.events import Events, RecipeError
 from pipelines.recipes.prefix_tree import Sequence
@@ -246,3 +248,16 @@ def test_answers_to_one_prompt_are_learnt_together_in_a_seeded_order() -> None:
     again = SharingShuffle(rows, seed=5)
     again.set_epoch(1)
     assert list(again) == list(shuffle)
+
+
+def test_a_checkpoint_is_asked_for_when_the_last_one_is_too_long_ago(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = trainer.Clock(tmp_path / "seconds", resumed=False)
+    reporter = trainer.Reporter(Events(io.StringIO()), rows=100, rows_per_step=10, clock=clock)
+    state, control = TrainerState(), TrainerControl()
+    reporter.on_step_end(None, state, control)
+    assert not control.should_save
+    monkeypatch.setattr(trainer, "SAVE_SECONDS", -1)
+    reporter.on_step_end(None, state, control)
+    assert control.should_save
