@@ -23,7 +23,8 @@ FILE = "pipelines/samples/tickets.py"
 
 
 def try_template(workspace: Workspace, name: str, *, user: User | None, request_key: str) -> Run:
-    """The template's sample run. The same ``request_key`` finds the run it started; datasets that are there already are used.
+    """The template's sample run: the one that is under way, the one that ``request_key`` started, or a new one. Datasets that are
+    there already are used.
 
     Raises ``UnknownName`` for a template that does not exist.
     """
@@ -34,9 +35,8 @@ def try_template(workspace: Workspace, name: str, *, user: User | None, request_
     slugs = {data.node: add_dataset(data, workspace=workspace, user=user).dataset.slug for data in template.sample.data}
     spec = templates.instantiate_sample(name, slugs)
     pipeline = _pipeline(workspace, template, spec, user=user)
-    return runs.start_run(
-        runs.freeze(pipeline, user=user, message="On sample data"), user=user, request_key=request_key
-    )
+    version = runs.freeze(pipeline, user=user, message="On sample data")
+    return runs.find_live(version) or runs.start_run(version, user=user, request_key=request_key)
 
 
 def _pipeline(

@@ -53,13 +53,15 @@ def try_sample(request: WorkspaceRequest, template: str) -> HttpResponse:
     """Run a template on its synthetic rows: datasets, pipeline and run in one go. A second click finds the first one's run."""
     key = request.POST.get("request_key", "")[:60]
     user = cast(User, request.user)
+    key = f"{key}-{template}"[:64] if key else ""
     try:
-        run = trying.try_template(
-            request.workspace, template, user=user, request_key=f"{key}-{template}"[:64] if key else ""
-        )
+        run = trying.try_template(request.workspace, template, user=user, request_key=key)
     except LookupError as error:
         raise Http404(str(error)) from None
-    messages.success(request, "Synthetic rows are in the Vault, the pipeline is made, and its first run has started.")
+    if run.request_key == key:
+        messages.success(request, "Synthetic rows are in the Vault, the pipeline is made, and its run has started.")
+    else:
+        messages.info(request, "This template is already being tried: here is its run. No second one was started.")
     return redirect(run)
 
 

@@ -70,7 +70,10 @@ def test_a_template_on_its_sample_data_is_valid_planned_and_started_once(
     assert all((plans[name].rows or 0) >= 60 for name in sources)
     assert run.steps.filter(ready=True).count() == len(sources)
     assert trying.try_template(workspace, template.name, user=editor, request_key="a") == run
-    again = trying.try_template(workspace, template.name, user=editor, request_key="b")
+    # Another tab: the run that is under way is shown. Once it has ended, another one starts.
+    assert trying.try_template(workspace, template.name, user=editor, request_key="b") == run
+    runs.cancel_run(run, user=editor)
+    again = trying.try_template(workspace, template.name, user=editor, request_key="c")
     assert again.number == 2 and again.version == run.version
     assert (Pipeline.objects.count(), DatasetVersion.objects.count()) == (1, len(template.sample.data))
     assert all("synthetic" in d.name and "invented" in d.description.lower() for d in Dataset.objects.all())
@@ -160,6 +163,8 @@ def test_one_click_tries_a_template_and_a_second_one_finds_the_run(
     assert editor_client.post("/w/lab/pipelines/new/nothing/try/").status_code == 404
     first = editor_client.post(address, {"request_key": "abc"})
     assert first.url == editor_client.post(address, {"request_key": "abc"}).url == "/w/lab/runs/1/"
+    other_tab = editor_client.post(address, {"request_key": "def"}, follow=True)
+    assert "already being tried" in other_tab.text
     assert Run.objects.count() == 1
     editor_client.post("/w/lab/pipelines/new/free_text/try/", {"request_key": "abc"})
     assert Run.objects.count() == 2
