@@ -52,8 +52,8 @@ class SampleData:
 
 @dataclass(frozen=True)
 class Sample:
-    """How a template runs on bundled rows: its datasets, and parameters of its nodes that keep it small. ``minutes``: how long that
-    took on two cores (docs/experiments.md); told until it can be worked out from what ran in the workspace."""
+    """How a template runs on bundled rows: its datasets, and parameters of its nodes that keep it small. ``minutes``: about how
+    long that takes on two idle cores (docs/experiments.md); told until it can be worked out from what ran in the workspace."""
 
     data: tuple[SampleData, ...]
     params: Mapping[str, Mapping[str, Any]]
@@ -166,7 +166,7 @@ TEMPLATES = {
             "Label classification from a CSV",
             "A teacher sorts texts into a fixed set of labels; a small student learns to do the same.",
             "A CSV of texts, your labels, and a teacher (or a column with its answers). A few hundred rows will do.",
-            "Minutes for a thousand rows on a CPU, after the teacher has answered.",
+            "Five to fifteen minutes for a thousand rows on two CPU cores, after the teacher has answered.",
             (DATASET, *TEACHER, LABELS),
             Sample(
                 (LABELLED,),
@@ -177,7 +177,7 @@ TEMPLATES = {
                     "report": SHORT_REPORT,
                     "model": ONE_FILE,
                 },
-                minutes=4,
+                minutes=5,
             ),
         ),
         Template(
@@ -185,7 +185,7 @@ TEMPLATES = {
             "JSON extraction",
             "A teacher takes the facts out of a text as JSON; only answers that fit your schema are learnt.",
             "Texts, an instruction that names the fields, a JSON Schema, and a teacher.",
-            "Ten minutes for a thousand rows on a CPU, longer with large objects.",
+            "Ten to twenty minutes for a thousand rows on two CPU cores, longer with large objects.",
             (DATASET, *TEACHER, SCHEMA),
             Sample(
                 (
@@ -210,7 +210,7 @@ TEMPLATES = {
             "Free-text answers",
             "A teacher writes answers of any length; the student learns to write like it.",
             "Prompts and a teacher. Style takes some hundred rows, knowledge many more.",
-            "A quarter of an hour for a thousand rows on a CPU; a GPU is worth it.",
+            "A quarter to half an hour for a thousand rows on two CPU cores; a GPU is worth it.",
             (DATASET, *TEACHER),
             Sample(
                 (
@@ -232,7 +232,7 @@ TEMPLATES = {
             "Distil from uploaded teacher answers",
             "The file already holds the teacher's answers: no calls, no costs. For labels and for free text.",
             "One file of prompts with the teacher's answers, from any provider.",
-            "Minutes for a thousand rows on a CPU.",
+            "Five to fifteen minutes for a thousand rows on two CPU cores.",
             (DATASET,),
             Sample(
                 (
@@ -241,7 +241,7 @@ TEMPLATES = {
                     ),
                 ),
                 {"student": QUICK, "report": SHORT_REPORT, "model": ONE_FILE},
-                minutes=4,
+                minutes=5,
             ),
         ),
         Template(
@@ -299,7 +299,7 @@ TEMPLATES = {
                         for name in ("small", "middle", "large")
                     },
                 },
-                minutes=8,
+                minutes=9,
             ),
         ),
         Template(
