@@ -17,7 +17,7 @@ from pipelines.steps.student import prepare_base, prompt_view_of, read_training
 from studio.lib.params import param
 from vault.rows import Row, read_rows, write_jsonl
 
-READING_TOKENS = 16
+READING_TOKENS = 64
 """Reading a prompt takes about as long as writing so many tokens."""
 MAKING_TOKENS = 3_000
 """Merging, converting and opening a file take about as long as writing so many tokens."""

@@ -109,4 +109,4 @@ def test_the_list_leads_to_a_comparison_without_script(
     make(pipeline, 1, cost=0.25)
     page = viewer_client.get(reverse("runs", args=["lab"])).text
     assert f'action="{reverse("runs_compare", args=["lab"])}"' in page
-    assert "$0.2500" in page and 'aria-label="Compare run 1"' in page
+    assert "$0.25" in page and 'aria-label="Compare run 1"' in page
