@@ -44,6 +44,18 @@ class Result(NamedTuple):
     break_even_per_day: float | None
 
     @property
+    def payback_text(self) -> str:
+        """After what time the one-off cost is back: ``never``, ``at once``, ``9 days``, ``3.4 months``."""
+        if self.payback_months is None:
+            return "never"
+        if self.payback_months == 0:
+            return "at once"
+        if self.payback_months >= 2:
+            return f"{self.payback_months:,.1f} months"
+        days = math.ceil(self.payback_months * DAYS)
+        return f"{days} day{'s' if days != 1 else ''}"
+
+    @property
     def cost(self) -> float:
         """What the student costs more a month, where it saves nothing."""
         return max(0.0, -self.saving)
@@ -163,6 +175,7 @@ def picture(given: Assumptions, *, months: int = HORIZON, frame: Frame | None = 
             "x": x_at(payback),
             "y": y_at(payback * calculate(given).teacher),
             "months": payback,
+            "text": calculate(given).payback_text,
             # Its name stands at the top of the line, on the side where there is room.
             "anchor": "end" if payback > months / 2 else "start",
         }

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.breakeven import Assumptions, calculate, nice_steps, picture, sensitivity, short_usd, spent
+from evaluation.breakeven import (
+    Assumptions,
+    calculate,
+    nice_steps,
+    picture,
+    price_to_beat,
+    sensitivity,
+    short_usd,
+    spent,
+)
 
 CASE = Assumptions(per_day=1000, teacher_per_1000=10.0, machine_per_month=100.0, one_off=410.0)
 
@@ -94,3 +103,16 @@ def test_axes_have_round_steps_that_reach_the_top() -> None:
         "$1.5M",
         "$2B",
     ]
+
+
+def test_the_time_until_it_is_paid_back_is_said_in_a_unit_that_fits() -> None:
+    told = [calculate(Assumptions(1_000, 1.0, one_off=cost)).payback_text for cost in (0, 0.5, 30, 304.375)]
+    assert told == ["at once", "1 day", "30 days", "10.0 months"]
+    assert calculate(Assumptions(1_000, 1.0, machine_per_month=1e6, one_off=5)).payback_text == "never"
+
+
+def test_the_price_from_which_the_student_pays_counts_its_machine_and_what_is_handed_back() -> None:
+    given = Assumptions(1_000, 0.0, machine_per_month=30.4375, machine_per_1000=0.5, handed_back=0.25)
+    assert price_to_beat(given) == pytest.approx(2.0)
+    assert price_to_beat(Assumptions(1_000, 0.0, handed_back=1.0)) is None
+    assert price_to_beat(Assumptions(0, 0.0)) is None
