@@ -17,12 +17,21 @@ from tests.journeys.students import tiny_student as tiny_student
 def pytest_configure(config: pytest.Config) -> None:
     """``database`` is set below by what a test uses, never by hand."""
     config.addinivalue_line("markers", "database: uses the database; make test-services runs it on PostgreSQL too")
+    config.pluginmanager.register(BrowserLast())
 
 
-@pytest.hookimpl(trylast=True)
+class BrowserLast:
+    """Puts the browser's tests last, after whatever else orders them: its event loop stays in the process, where others need
+    their own."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: "/browser/" in item.nodeid)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the database, and put the browser last: its event loop stays in the process, where others need their own."""
-    items.sort(key=lambda item: "/browser/" in item.nodeid)
+    """Mark what uses the database, before ``-m`` chooses by the mark."""
     for item in items:
         names = getattr(item, "fixturenames", ())
         if item.get_closest_marker("django_db") or {"db", "transactional_db"}.intersection(names):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,30 +23,34 @@ def tiny_student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_student(root: Path) -> Path:
-    """A random two-layer Llama with the embedded model's tokenizer and chat template, as a folder of safetensors."""
+    """A random two-layer Llama with the embedded model's tokenizer and chat template, as a folder of safetensors.
+
+    Of the embedded model only the tokenizer is read: its weights would take half a minute of processor time.
+    """
     import torch
-    from transformers import AutoConfig, LlamaForCausalLM
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    from pipelines.recipes.base_models import resolve
+    from pipelines.recipes.base_models import embedded_file
 
-    base = resolve("embedded:smollm2-135m-instruct", cache_dir=root / "cache")
-    config = AutoConfig.from_pretrained(base.path)
-    config.update(
-        {
-            "hidden_size": 64,
-            "intermediate_size": 128,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-            "head_dim": 16,
-        }
+    embedded = embedded_file("smollm2-135m-instruct")
+    folder = root / "tiny"
+    AutoTokenizer.from_pretrained(str(embedded.parent), gguf_file=embedded.name).save_pretrained(folder)
+    config = LlamaConfig(
+        vocab_size=49_152,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        max_position_embeddings=8_192,
+        rms_norm_eps=1e-5,
+        pad_token_id=2,
+        tie_word_embeddings=True,
+        rope_parameters={"rope_theta": 100_000.0, "rope_type": "default"},
     )
     torch.manual_seed(7)
-    folder = root / "tiny"
     LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"):
-        if (base.path / name).exists():
-            shutil.copy(base.path / name, folder / name)
     return folder
 
 
