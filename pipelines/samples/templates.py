@@ -145,7 +145,8 @@ RECORDED = {"teacher": "recorded"}
 QUICK = {"epochs": 2.0, "learning_rate": 1e-3, "rows_per_step": 16}
 """Two epochs: in a third the validation loss of the labels rises again (0.05 to 0.09)."""
 SHORT_REPORT = {"max_new_tokens": 8, "base_rows": 20, "latency_rows": 5, "margin": 5.0}
-ONE_FILE = {"quantisations": ["Q8_0"], "max_new_tokens": 8}
+ONE_FILE = {"quantisations": ["Q8_0"], "max_new_tokens": 8, "minimum_agreement": 0.95}
+"""Of some sixty held-out rows a single one that differs is below the usual 99 %."""
 
 
 def _tickets(part: slice = slice(None)) -> list[Ticket]:
