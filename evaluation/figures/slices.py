@@ -200,12 +200,13 @@ def _figure(values: Sequence[float], *, binary: bool, seed: int) -> Estimate | N
 
 
 def order(slices: Sequence[Slice]) -> list[Slice]:
-    """Losses that stand after the correction first, the surest of them first; then from the worst difference to the best."""
+    """Losses that stand after the correction first, the surest of them first; then from the worst difference to the best, and what has too few
+    rows for a test behind all that has enough: one row is always all right or all wrong."""
 
-    def key(s: Slice) -> tuple[bool, float, float, int, str, str]:
+    def key(s: Slice) -> tuple[bool, bool, float, float, int, str, str]:
         stands = s.p_holm is not None and s.p_holm < 0.05 and s.difference is not None and s.difference.value < 0
         figure = s.difference.value if s.difference else s.student.value if s.student else 1.0
-        return (not stands, s.p_holm or 0.0 if stands else 0.0, figure, -s.n, s.field, s.value)
+        return (not stands, s.n < LEAST, s.p_holm or 0.0 if stands else 0.0, figure, -s.n, s.field, s.value)
 
     return sorted(slices, key=key)
 

@@ -15,7 +15,9 @@ from vault.rows import Row
 
 def opponent_of(bench: Bench, report: dict[str, Any]) -> tuple[str, Judged | None]:
     """``(measure, whom the student is compared with)``: the teacher by the verdict's measure, where that says something; else
-    the strongest base by accuracy or agreement; else nobody."""
+    the strongest base by accuracy or agreement where it was asked most of the rows; else nobody.
+
+    A base that was asked a small sample leaves a row or two in each slice, and hides what the student did on all the others."""
     teacher = bench.of("teacher")
     rows = len(bench.rows)
 
@@ -25,13 +27,20 @@ def opponent_of(bench: Bench, report: dict[str, Any]) -> tuple[str, Judged | Non
     if teacher is not None and not bench.teacher_is_reference and says_something(teacher, bench.chosen):
         return bench.chosen, teacher
     base = best_base(report)
-    if base is not None:
-        return base["metric"], next(j for j in bench.judged if j.candidate.name == base["b"])
     student = bench.of("student")
+    if base is not None:
+        judged = next(j for j in bench.judged if j.candidate.name == base["b"])
+        metric = bench.metrics[base["metric"]]
+        if student is None or 2 * _count(judged.scores(metric, rows=rows)) >= _count(student.scores(metric, rows=rows)):
+            return base["metric"], judged
     for name in (bench.chosen, "accuracy", "agreement"):
         if student is not None and says_something(student, name):
             return name, None
     return bench.chosen, None
+
+
+def _count(scores: Sequence[float | None]) -> int:
+    return sum(s is not None for s in scores)
 
 
 def slice_report(

@@ -92,6 +92,18 @@ def test_where_the_teacher_is_the_reference_slices_are_against_the_base() -> Non
     assert report["slices"]["slices"][1]["difference"]["value"] == 1.0
 
 
+def test_a_base_that_was_asked_a_sample_does_not_shrink_the_slices_to_it() -> None:
+    rows = make_rows(ROWS)
+    base = make_candidate("base", ["card"] * 20, asked=frozenset(f"r{i}" for i in range(20)))
+    student = make_candidate("student", ["card", "card"] * 100)
+    report = build_report(rows, [teacher_of(rows), base, student], Options(labels=["card", "cash"], cluster_by="none"))
+    assert report["slices"]["against"] is None
+    assert [(s["value"], s["n"], s["student"]["value"]) for s in report["slices"]["slices"]] == [
+        ("cash", 100, 0.0),
+        ("card", 100, 1.0),
+    ]
+
+
 @pytest.mark.parametrize("pairs", [[], [(None, None)], [("card", "card")], [(None, "card")] * 3])
 def test_reports_with_next_to_nothing_have_all_their_keys(pairs: list) -> None:
     rows = make_rows(pairs)

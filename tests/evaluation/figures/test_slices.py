@@ -70,6 +70,12 @@ def test_small_slices_are_marked_and_tiny_ones_not_tested() -> None:
     assert found["enough"] is not None
 
 
+def test_a_slice_of_one_row_does_not_stand_before_one_that_says_something() -> None:
+    found = build(rows_with_tags(["one"] + ["many"] * 40), [0.0] + [0.0, 1.0] * 20, [1.0] * 41)
+    assert [s["value"] for s in found["slices"]] == ["many", "one"]
+    assert build(rows_with_tags(["one"] + ["many"] * 40), [0.0] + [0.0, 1.0] * 20, None)["slices"][0]["value"] == "many"
+
+
 def test_what_is_left_out_is_counted() -> None:
     tags = [f"t{i:03d}" for i in range(90) for _ in range(2)]
     found = build(rows_with_tags(tags), [1.0] * 180, [1.0] * 180, most_per_field=30)
