@@ -87,8 +87,9 @@ def number(value: Any, digits: int | None = None) -> str:
 
 @register.filter
 def thin(value: Any) -> str:
-    """Text with its numbers' commas made thin: ``1,112 of 1,180 rows`` → ``1 112 of 1 180 rows``."""
-    return re.sub(r"(?<=\d),(?=\d{3}(?!\d))", THIN, "" if value is None else str(value))
+    """Text with its numbers' commas made thin, and no line that begins with their unit: ``1,112 of 1,180 rows`` → ``1 112 of 1 180 rows``."""
+    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", THIN, "" if value is None else str(value))
+    return re.sub(r"(?<=\d) %", "\u00a0%", text)
 
 
 @register.filter

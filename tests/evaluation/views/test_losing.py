@@ -74,6 +74,15 @@ def test_a_fragment_is_answered_to_htmx(viewer_client: Client, card: Scorecard) 
     assert html.lstrip().startswith("<div") and "<html" not in html
 
 
+def test_the_next_round_is_offered_as_soon_as_the_groups_are_there(editor_client: Client, card: Scorecard) -> None:
+    waiting = editor_client.get(address(card)).content.decode()
+    assert 'id="losses-next"' in waiting and "Plan the next round" not in waiting
+    group(card)
+    polled = editor_client.get(address(card), HTTP_HX_REQUEST="true").content.decode()
+    assert '<hx-partial hx-target="#losses-next"' in polled and "Plan the next round" in polled
+    assert "hx-partial" not in editor_client.get(address(card)).content.decode()
+
+
 def test_a_failed_or_cancelled_grouping_says_so_and_can_be_tried_again(editor_client: Client, card: Scorecard) -> None:
     made = losing.request(card, read_report(card.report))
     editor_client.post(address(card, "evaluation_losses_cancel"))
