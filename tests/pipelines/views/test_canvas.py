@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -207,7 +208,7 @@ def test_an_input_of_a_large_pipeline_is_typed_with_the_nearest_outputs_suggeste
 ) -> None:
     page = editor_client.get(f"{long.get_absolute_url()}?step=n248").content.decode()
     assert '<input class="input input-sm mono" id="from-rows" name="from_rows" value="n247.rows"' in page
-    assert page.count('<option value="n') == 200
+    assert len(re.findall(r'<option value="n\d+\.', page)) == 200
     editor_client.post(f"{long.get_absolute_url()}steps/n248/wires/", {"revision": 1, "from_rows": "n3.rows"})
     long.refresh_from_db()
     assert {"from": "n3.rows", "to": "n248.rows"} in long.draft["edges"]
