@@ -248,7 +248,7 @@ def find(workspace: Workspace, query: str, *, can_edit: bool) -> list[dict[str, 
     cards = Scorecard.objects.filter(workspace=workspace, step_run__run__version__pipeline__name__icontains=query)
     found += [
         _hit(
-            f"Report of run {c.step_run.run.number}, {c.step_run.run.version.pipeline}",
+            f"Report of run {c.step_run.run.number}, {c.name_in_run or c.step_run.run.version.pipeline}",
             "Evaluations",
             reverse("evaluation", args=[slug, c.pk]),
             c.get_tone_display(),

@@ -59,6 +59,13 @@ class Scorecard(models.Model):
         """The report's page."""
         return reverse("evaluation", args=[self.workspace.slug, self.pk])
 
+    @property
+    def name_in_run(self) -> str:
+        """The step's name where its run evaluates more than once, so that its reports can be told apart; else empty."""
+        own = self.step_run
+        evaluated = [node["id"] for node in own.run.version.spec.get("nodes", []) if node.get("step") == own.step]
+        return own.node if len(evaluated) > 1 else ""
+
 
 class Score(models.Model):
     """One figure of one candidate with its 95 % interval. Proportions are 0..1."""

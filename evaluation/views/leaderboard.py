@@ -112,7 +112,7 @@ def entries_of(card: Scorecard, keys: Mapping[str, str] | None = None) -> list[E
     seen: set[str] = set()
     found = []
     for (candidate, kind), figures in scores.items():
-        name = f"{run.version.pipeline.name}, run {run.number}"
+        name = f"{run.version.pipeline.name}, run {run.number}{f', {card.name_in_run}' if card.name_in_run else ''}"
         found.append(
             Entry(
                 card=str(card.pk),

@@ -17,7 +17,7 @@ from pipelines.running import attempts, runs
 from pipelines.specs import spec as specs
 from pipelines.views import builder, lookup, starting
 from pipelines.watching import commandline, comparing, runlist, timeline
-from pipelines.watching.runpages import StepView, graph, output_views, step_views, total_cost
+from pipelines.watching.runpages import StepView, graph, result_views, step_views, total_cost
 from studio import polling
 from studio.access import WorkspaceRequest, role_required
 from studio.jobs import State
@@ -85,8 +85,8 @@ def _share_live(request: WorkspaceRequest, run: Run) -> HttpResponse:
 
 def _show_live(request: WorkspaceRequest, run: Run) -> HttpResponse:
     views = step_views(run)
-    training = next((v.step for v in views if v.charts), None)
-    results = [o for v in views for o in output_views(v) if v.status != "blocked" and o.kind in ("report", "gguf")]
+    trainings = [v.step for v in views if v.charts]
+    training = next((step for step in trainings if not step.is_finished), trainings[-1] if trainings else None)
     shown_as = "list" if request.GET.get("view") == "list" else "graph"
     context = {
         **head(run, views, tab="overview"),
@@ -95,10 +95,11 @@ def _show_live(request: WorkspaceRequest, run: Run) -> HttpResponse:
         "shown_as": shown_as,
         "graph": graph(run, views) if shown_as == "graph" else None,
         "training": training,
+        "training_name": training.node if training and len(trainings) > 1 else "",
         "training_live": "yes" if training and not training.is_finished else "",
         "hero": training is not None and (not run.is_finished or bool(request.GET.get("hero"))),
         "spans": timeline.draw(run, views, attempts.list_attempts(run)),
-        "results": results,
+        "results": result_views(views),
         "given": starting.describe_given(run),
         "given_command": commandline.command_of(run) if run.given else "",
         "waiting": [v for v in views if v.step.state == State.WAITING],

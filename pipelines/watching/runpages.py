@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Prefetch
@@ -141,19 +141,30 @@ def graph(run: Run, views: list[StepView]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class OutputView:
-    """An output as a link: ``url`` is empty for kinds that have no page of their own."""
+    """An output of step ``node`` as a link: ``url`` is empty for kinds that have no page of their own. ``told_apart``: another one of
+    its kind is listed with it, so that a link needs the step's name."""
 
+    node: str
     port: str
     kind: str
     text: str
     url: str
     size: int
+    told_apart: bool = False
+
+
+def result_views(views: Sequence[StepView]) -> list[OutputView]:
+    """The reports and model files of a run, each named by its step where there are several of its kind."""
+    found = [o for v in views for o in output_views(v) if v.status != "blocked" and o.kind in ("report", "gguf")]
+    kinds = [o.kind for o in found]
+    return [replace(o, told_apart=kinds.count(o.kind) > 1) for o in found]
 
 
 def output_views(view: StepView) -> list[OutputView]:
     """What a step made, each with the page that shows it."""
     return [
         OutputView(
+            node=view.step.node,
             port=output.port,
             kind=output.artifact.kind,
             text=_describe(output),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 
@@ -14,8 +15,9 @@ from django.urls import reverse
 from evaluation.candidates.predictions import Candidate
 from evaluation.models import Scorecard, Tone
 from evaluation.report.document import Options
+from pipelines.models import StepOutput
 from studio.models import Workspace
-from tests.evaluation.conftest import LABELS, make_candidate, make_rows, record_evaluation
+from tests.evaluation.conftest import LABELS, make_candidate, make_rows, make_step, record_evaluation
 from vault.rows import Row
 
 
@@ -57,6 +59,25 @@ def test_the_report_says_its_verdict_first_and_shows_every_candidate(
     ):
         assert text in page
     assert f"{reverse('evaluation_rows', args=['lab', scorecard.pk])}?label=transfer" in page
+
+
+def test_two_reports_of_one_run_are_told_apart_wherever_they_are_listed(
+    viewer_client: Client, scorecard: Scorecard
+) -> None:
+    run = scorecard.step_run.run
+    assert scorecard.name_in_run == ""
+    version = run.version
+    version.spec = {"nodes": [{"id": "evaluate", "step": "evaluate"}, {"id": "short", "step": "evaluate"}]}
+    version.save()
+    own = make_step(run, "evaluate_again", position=2)
+    own.node, own.step = "short", "evaluate"
+    own.save()
+    StepOutput.objects.create(step_run=own, port="report", artifact=scorecard.report)
+    for address in ("/w/lab/evaluations/", scorecard.get_absolute_url(), "/w/lab/evaluations/compare/"):
+        html = viewer_client.get(address).content.decode()
+        assert re.search(r"[Rr]un 1(</a>)?, (<span class=\"mono\">)?evaluate", html), address
+    html = viewer_client.get(run.get_absolute_url()).content.decode()
+    assert "Read the report: evaluate" in html and "Read the report: short" in html
 
 
 def test_the_first_rows_the_student_gets_wrong_are_on_the_report(viewer_client: Client, scorecard: Scorecard) -> None:
