@@ -114,7 +114,7 @@ def test_cancelling_kills_the_child_and_what_it_started(
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a child's life to its parent's")
 def test_a_child_dies_with_a_worker_that_is_killed(tmp_path: Path) -> None:
     script = (
-        "import pathlib, sys; from pipelines import child;"
+        "import pathlib, sys; from pipelines.running import child;"
         f"child.run_child('{MODULE}', config={{'do': 'ignore_term'}}, folder=pathlib.Path({str(tmp_path)!r}),"
         " on_event=lambda e: print(e.get('pids', [''])[0], flush=True), beat=lambda: None, on_line=lambda l: None)"
     )
