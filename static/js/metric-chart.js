@@ -174,9 +174,10 @@ class MetricChart extends HTMLElement {
     });
     if (this.narrow()) {
       shown.forEach(({ mark }, i) => Object.assign(mark.style, { left: "auto", right: "4px", top: `${4 + 16 * i}px` }));
-      Object.assign(this.cutNote.style, { left: "auto", right: "4px", top: `${4 + 16 * shown.length}px` });
+      Object.assign(this.cutNote.style, { top: `${4 + 16 * shown.length}px` });
       return;
     }
+    this.cutNote.style.top = "";
     shown.sort((a, b) => a.top - b.top);
     let floor = this.plot.over.clientHeight;
     for (const one of shown.toReversed()) {
