@@ -4,7 +4,7 @@ PY := .venv/bin/python
 TESTED := studio vault pipelines evaluation benchmarks scripts tests manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-heavy test-services chaos lint check format lock bench banking77 doctor docs web-assets clean
+.PHONY: help run setup extra test test-heavy test-services chaos lint check format lock bench banking77 doctor docs web-assets clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,10 @@ run: ## Start the Studio (installs what is missing; STUDIO_PORT=8010 make run fo
 
 setup: ## Install everything, tools for tests included, into .venv
 	@sh scripts/setup.sh dev
+
+extra: ## Install an optional part: NAME=benchmarks, names, pdf or postgres
+	@sh scripts/setup.sh run
+	@$(PY) scripts/extra.py "$(NAME)"
 
 test: setup ## Run the test suite, JOBS=2 processes at a time
 	@$(PY) -m pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder

@@ -1,6 +1,6 @@
 """Rows per second, recall and memory of near-duplicate removal against ``datasketch`` (and ``rensa``) on the same rows.
 
-    pip install 'distill-studio[bench]'
+    sh scripts/setup.sh bench
     python benchmarks/dedupe.py --data FOLDER --rows 1000000     # with the train.csv of Banking77 (columns text, category)
 
 The rows are Banking77's questions, then made-up sentences of the same kind; one row in five is an edit of an earlier one (a

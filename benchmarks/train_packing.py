@@ -1,6 +1,6 @@
 """Rows per second of the Studio's training recipe against TRL's ``SFTTrainer``, on the same rows, model and adapter.
 
-    pip install 'distill-studio[ml,bench]'
+    sh scripts/setup.sh bench
     python benchmarks/train_packing.py --data FOLDER   # with the train.csv of Banking77 (columns text, category)
 
 Three sets: Banking77 with all intents in the system prompt (``full``), with one sentence instead (``pruned``), and made-up

@@ -1,6 +1,6 @@
 """Importing chat lines against DuckDB and polars reading the same file and writing Parquet.
 
-    pip install 'distill-studio[bench]'
+    sh scripts/setup.sh bench
     python benchmarks/vault_ingest.py                 # 1,000,000 rows, about 300 MB; needs 1.5 GB of disk
     python benchmarks/vault_ingest.py --rows 100000   # a small try
 

@@ -19,6 +19,7 @@ from evaluation.report import page as report_page
 from evaluation.report.scorecards import read_report
 from evaluation.signoff.statement import statement_of
 from studio.lib.errors import StudioError
+from studio.lib.extras import install_command
 
 MOST_ROWS = 200
 PDF_ROWS = 30
@@ -87,7 +88,7 @@ def render_pdf(card: Scorecard, report: dict[str, Any] | None = None, *, most_ro
     except (ImportError, OSError) as problem:
         raise NoPdf(
             "PDF files need WeasyPrint, which is not ready on this machine.",
-            action="Run pip install 'distill-studio[pdf]' and install Pango (Debian: apt install libpango-1.0-0 "
+            action=f"Run {install_command('pdf')} and install Pango (Debian: apt install libpango-1.0-0 "
             "libpangoft2-1.0-0); or open the HTML file and print it to PDF from the browser.",
         ) from problem
     html = render_file(card, report, most_rows=most_rows, css=render_to_string("evaluation/report_print.css"))

@@ -18,6 +18,7 @@ from pipelines.steps import base
 from pipelines.steps.base import Context, InputArtifact, Output, Port, StepResult
 from pipelines.steps.student import prepare_base, read_training
 from studio.lib.errors import StepError
+from studio.lib.extras import install_command
 from studio.lib.params import BaseParams, param
 from vault.rows import read_rows
 
@@ -40,7 +41,7 @@ class PublicBenchmarks(base.Step):
     queue = "gpu"
     help = (
         "Training on one task can cost a model what it knew before. Wire the result into “benchmarks” of Evaluate to have it in the "
-        "report. Needs the extra: pip install 'distill-studio[benchmarks]'."
+        f"report. Needs an optional part of the Studio: {install_command('benchmarks')}."
     )
     inputs = {
         "student": Port("adapter", "The trained student"),
@@ -106,7 +107,7 @@ class PublicBenchmarks(base.Step):
         if release() is None:
             raise StepError(
                 "The package lm-eval, which brings the public benchmarks, is not installed.",
-                action="Run: pip install 'distill-studio[benchmarks]', then retry.",
+                action=f"Run: {install_command('benchmarks')}, then retry.",
             )
         if not params.tasks and "questions" not in inputs:
             raise StepError(

@@ -21,9 +21,10 @@ from typing import Any
 
 from pipelines.recipes.benchmark_tasks import OWN, TASKS, PublicTask
 from pipelines.recipes.events import Events, RecipeError, run_main
+from studio.lib.extras import install_command
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1", "TQDM_DISABLE": "1"}
-INSTALL = "Run: pip install 'distill-studio[benchmarks]', then retry."
+INSTALL = f"Run: {install_command('benchmarks')}, then retry."
 
 
 def main(config: dict[str, Any], events: Events) -> dict[str, Any]:
@@ -152,7 +153,7 @@ def public_task(told: PublicTask, data: Path, *, shots: int) -> dict[str, Any]:
         if (path, name or "default") != (told.repo, told.config):
             raise RecipeError(
                 f"The installed release of lm-eval reads {path} for {told.label}, not {told.repo}.",
-                action="Install the release that requirements/benchmarks.lock names, then retry.",
+                action=INSTALL,
                 code="other_release",
             )
         return tables

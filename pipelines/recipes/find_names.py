@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.recipes.events import Events, RecipeError, run_main
+from studio.lib.extras import install_command
 from vault.rows import Row, read_rows
 
 PERSONS = frozenset({"PERSON", "PER", "persName", "PRS"})
@@ -27,8 +28,8 @@ def load_pipeline(name: str) -> Any:
     if importlib.util.find_spec("spacy") is None:
         raise RecipeError(
             "Names of persons are found by spaCy, which is not installed on this worker.",
-            action="Run: pip install 'distill-studio[names]' and then: "
-            f"python -m spacy download {name}. Or turn off “Names of persons”.",
+            action=f"Run: {install_command('names')} and then: "
+            f".venv/bin/python -m spacy download {name}. Or turn off “Names of persons”.",
             code="missing_package",
         )
     import spacy

@@ -17,7 +17,7 @@ from pipelines.recipes import benchmarks
 from pipelines.recipes.benchmark_tasks import OWN, TASKS
 from pipelines.recipes.events import Events, RecipeError
 
-lm_eval = pytest.importorskip("lm_eval", reason="needs the extra: pip install 'distill-studio[benchmarks]'")
+lm_eval = pytest.importorskip("lm_eval", reason="needs: make extra NAME=benchmarks")
 
 KINDS = ["fruit", "vegetable", "animal", "mineral"]
 
@@ -236,7 +236,7 @@ def test_without_the_package_the_command_that_installs_it_is_said(
     monkeypatch.setattr(metadata, "version", missing)
     with pytest.raises(RecipeError, match="not installed") as problem:
         run(config(tmp_path, data, tmp_path / "out"))
-    assert "pip install 'distill-studio[benchmarks]'" in problem.value.action
+    assert "make extra NAME=benchmarks" in problem.value.action
 
 
 class Loader(yaml.SafeLoader):

@@ -125,7 +125,7 @@ def test_a_pdf_without_its_library_says_what_to_install(scorecard: Scorecard, mo
     monkeypatch.setitem(sys.modules, "weasyprint", None)
     with pytest.raises(standalone.NoPdf) as told:
         standalone.render_pdf(scorecard)
-    assert "distill-studio[pdf]" in told.value.action
+    assert "make extra NAME=pdf" in told.value.action
 
 
 def test_a_pdf_is_a_pdf(scorecard: Scorecard) -> None:

