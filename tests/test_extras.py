@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import get_args
 
 import pytest
 
-from scripts import extra
 from studio.lib.extras import Extra, install_command
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,7 +23,7 @@ def test_the_command_in_a_message_reaches_pip_with_that_parts_packages(name: str
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     assert f'scripts/extra.py "{name}"' in shown
-    asked = extra.arguments(name)
+    asked = runpy.run_path(str(ROOT / "scripts/extra.py"))["arguments"](name)
     package = {"benchmarks": "lm-eval", "names": "spacy", "pdf": "weasyprint"}[name]
     text = Path(asked[1]).read_text("utf-8") if asked[0] == "-r" else " ".join(asked)
     assert re.search(rf"\b{package}[=>]", text)
