@@ -69,7 +69,7 @@ def decide(request: WorkspaceRequest, pk: UUID) -> HttpResponseBase:
     except StudioError as error:
         typed = {"reason": given.get("reason", ""), "ticked": given.getlist("checked")}
         return _page(request, card, status=422, problem=error, **typed)
-    messages.success(request, f"Recorded. The report is {found.get_state_display().lower()} now.")
+    messages.success(request, f"Recorded. Sign-off: {found.get_state_display().lower()}.")
     return _back(request, card)
 
 

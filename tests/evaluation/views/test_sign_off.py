@@ -54,7 +54,7 @@ def test_a_reviewer_approves_from_the_report(card: Scorecard, reviewer: User, si
     assert answer["Location"] == f"{card.get_absolute_url()}#sign-off"  # type: ignore[index]
     assert SignOff.objects.get().state == "approved"
     page = client.get(card.get_absolute_url()).content.decode()
-    assert "The report is approved now." in page
+    assert "Recorded. Sign-off: approved." in page
     assert "Withdraw my decision" in page
 
 
