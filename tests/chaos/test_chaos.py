@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.specs.spec import parse, validate
+from tests.chaos.spec import missing_steps, spec
+
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_run_has_every_step_there_is_and_can_be_started(tmp_path: Path) -> None:
+    document = spec(tmp_path, teacher_url="http://127.0.0.1:1", round_=1)
+    assert missing_steps(document) == set()
+    found = validate(parse(document))
+    assert [problem.message for problem in found] == []
 
 
 @pytest.mark.heavy
